@@ -45,15 +45,17 @@ class StreamedRows:
 
         spread, ends, every = StandardScaler(), MinMaxScaler(), MinMaxScaler()
         rounded = whole = np.zeros(self.shape, bool)
+        origin = None  # near the mean: scikit-learn's sums lose the digits of a column that is far from 0
         for x, _, part in self._read_parts(parts):
             if (part == 0).any():
-                spread.partial_fit(x[part == 0])
+                origin = x[part == 0][0] if origin is None else origin
+                spread.partial_fit(x[part == 0] - origin)
                 ends.partial_fit(x[part == 0])
             every.partial_fit(x)
             more = find_rounded(x)
             rounded, whole = rounded | more[0], whole | more[1]
         low, high, lowest, highest = (end for one in (ends, every) for end in (one.data_min_, one.data_max_))
-        return Columns(low, high, spread.mean_, spread.var_, lowest, highest, rounded, whole)
+        return Columns(low, high, origin + spread.mean_, spread.var_, lowest, highest, rounded, whole)
 
     def make_rounded_keys(self, parts: Sequence[np.ndarray], scaling: Scaling, scale: Scale) -> np.ndarray:
         """Return the hash of each scaled row."""

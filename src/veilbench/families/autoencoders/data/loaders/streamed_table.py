@@ -71,6 +71,7 @@ class StreamedTable:
         Raises:
             UserError: a value is not finite in float32, or a whole number that float64 cannot hold.
         """
+        kept = 0
         for first, whole in self.file.read_batches():
             frame = whole[~whole.isna().any(axis=1)]
             if not len(frame):
@@ -81,7 +82,8 @@ class StreamedTable:
                 y = frame[self.file.label].astype(object).map(self._classes).to_numpy(np.int64)
             place = lambda row, numbers=numbers: self.file.locate(int(numbers[row]))  # noqa: E731
             x = KnownColumns(self.features, self.table, self.file.path, place).encode(frame)
-            yield check_values(x, self.features, first), y
+            yield check_values(x, self.features, kept), y
+            kept += len(y)
 
     def _name_texts(self, file: TableFile) -> TableFile:
         """Return the file with all its columns of texts as `texts`, so that all batches are read alike."""
