@@ -218,6 +218,6 @@ def test_a_damaged_file_is_said(damage: str, tmp_path: Path) -> None:
         file.unlink()
     else:
         file.write_bytes(file.read_bytes()[:500])
-    with pytest.raises(UserError, match="the prepared data in .* is damaged") as refused:
+    with pytest.raises(UserError, match=r"the prepared data in .* is damaged") as refused:
         RowsData(TableFile("table.parquet"), streamed=True).load(tmp_path / "streamed")
     assert "\n" not in str(refused.value)
