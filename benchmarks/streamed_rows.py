@@ -1,6 +1,7 @@
 """Measure the memory that a table needs, read as a whole and streamed from Parquet, against its number of rows.
 
 Usage: python benchmarks/streamed_rows.py [--rows 10000,100000,1000000] [--epochs 1] [--batch 1024]
+    [--evaluated 1000000]
 
 Generated card payments (conf/data/card_transactions.yaml) are written to a Parquet file in row groups of 100,000 rows.
 Then `prepare`, `train` (conf/model/anomaly.yaml) and `evaluate` (evaluation.anomaly with PCA and an isolation forest as
@@ -69,8 +70,8 @@ def measure(work: Callable[[], Any]) -> tuple[Any, float, float]:
     return made, seconds, max(peak - before, 1.0)
 
 
-def run_steps(path: Path, streamed: bool, epochs: int, batch: int) -> dict[str, Any]:
-    """Prepare, train and evaluate in this process."""
+def run_steps(path: Path, streamed: bool, epochs: int, batch: int, evaluates: bool) -> dict[str, Any]:
+    """Prepare, train and, if asked, evaluate in this process."""
     import torch
 
     from veilbench.bench.accelerator import Accelerator
@@ -92,8 +93,11 @@ def run_steps(path: Path, streamed: bool, epochs: int, batch: int) -> dict[str, 
         _, *found["prepare"] = measure(lambda: data.prepare(folder))
         fit = lambda: training.fit(build(config["model"]), data.load(folder), trainer, seeds, folder)[0]  # noqa: E731
         model, *found["train"] = measure(fit)
-        findings, *found["evaluate"] = measure(lambda: evaluation.examine(model, data.load(folder), trainer, seeds))
-    return {"steps": found, "auroc": findings.metrics["auroc"].value, "peak": read_memory("VmHWM")}
+        if evaluates:
+            examine = lambda: evaluation.examine(model, data.load(folder), trainer, seeds)  # noqa: E731
+            findings, *found["evaluate"] = measure(examine)
+            found["auroc"] = findings.metrics["auroc"].value
+    return found
 
 
 def warm_up(training: Any, config: dict[str, Any], trainer: Any) -> None:
@@ -116,11 +120,13 @@ def main() -> None:
     parser.add_argument("--rows", default="10000,100000,1000000")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--evaluated", type=int, default=1_000_000, help="largest number of rows that are evaluated")
     parser.add_argument("--file", type=Path, help="measure on this file alone, in this process")
     parser.add_argument("--streamed", action="store_true", help="with --file: stream it")
     options = parser.parse_args()
     if options.file:
-        print(json.dumps(run_steps(options.file, options.streamed, options.epochs, options.batch)))
+        evaluates = options.evaluated > 0
+        print(json.dumps(run_steps(options.file, options.streamed, options.epochs, options.batch, evaluates)))
         return
     sizes = sorted(int(number) for number in options.rows.split(","))
     found: dict[str, list[dict[str, Any]]] = {"as a whole": [], "streamed": []}
@@ -130,21 +136,24 @@ def main() -> None:
             write_payments(path, rows)
             for name, every in found.items():
                 command = [sys.executable, __file__, "--file", path, "--epochs", options.epochs]
+                command += ["--evaluated", int(rows <= options.evaluated)]
                 command += ["--batch", options.batch, *(["--streamed"] if name == "streamed" else [])]
                 words = [str(word) for word in command]
                 told = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
                 every.append(json.loads(told.splitlines()[-1]))
                 print(f"{rows:,} rows, {name}: {every[-1]}", flush=True)
             path.unlink()
-    print("\n| |", *(f"{rows:,} |" for rows in sizes), "exponent | CPU seconds of the last |\n|---" * 1 + "|")
+    print("\n| MB |", *(f"{rows:,} |" for rows in sizes), "exponent | CPU seconds of the last |")
+    print("|---|" + "---|" * (len(sizes) + 2))
     for step in STEPS:
         for name, every in found.items():
-            memory = [one["steps"][step][1] for one in every]
+            costs = [one[step] for one in every if step in one]
+            memory = [bytes_ for _, bytes_ in costs]
             cells = " | ".join(f"{bytes_ / 1e6:,.0f}" for bytes_ in memory)
-            seconds = every[-1]["steps"][step][0]
-            print(f"| {step}, {name}, MB | {cells} | {fit_exponent(sizes, memory):.2f} | {seconds:.1f} |")
+            exponent = fit_exponent(sizes[: len(memory)], memory)
+            print(f"| {step}, {name} | {cells} | {exponent:.2f} | {costs[-1][0]:.1f} |")
     for name, every in found.items():
-        print(f"| AUROC, {name} | " + " | ".join(f"{one['auroc']:.4f}" for one in every) + " | | |")
+        print(f"| AUROC, {name} | " + " | ".join(f"{one['auroc']:.6f}" for one in every if "auroc" in one) + " | | |")
 
 
 if __name__ == "__main__":

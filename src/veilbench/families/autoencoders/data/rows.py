@@ -130,7 +130,7 @@ class RowsData(DataSet):
             raise ValueError(f"contamination={contamination} must be in [0, 0.5)")
         if contamination and not normal:
             raise ValueError(f"contamination={contamination} needs to know what an anomaly is: set normal")
-        if streamed and not callable(getattr(source, "stream", None)):
+        if streamed and not callable(getattr(source, "read_batches", None)):
             raise ValueError(
                 f"streamed=True needs a source that reads in batches, such as TableFile; {type(source).__name__} holds "
                 "all rows in memory"
@@ -176,9 +176,10 @@ class RowsData(DataSet):
 
     def _open(self, rng: np.random.Generator) -> Table:
         if self.streamed:
+            from veilbench.families.autoencoders.data.loaders.streamed_table import StreamedTable
             from veilbench.families.autoencoders.data.streamed_rows import StreamedRows
 
-            return StreamedRows(cast("TableFile", self.source).stream())
+            return StreamedRows(StreamedTable(cast("TableFile", self.source)))
         return HeldRows(check_raw(self.source.read(rng)))
 
     def _describe_format(self, table: Table, scaling: Scaling) -> RowFormat:

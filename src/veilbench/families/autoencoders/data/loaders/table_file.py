@@ -30,8 +30,6 @@ from veilbench.families.autoencoders.data.table_format import TableFormat
 if TYPE_CHECKING:
     import pandas as pd
 
-    from veilbench.families.autoencoders.data.loaders.streamed_table import StreamedTable
-
 AT_ONCE = 16_384  # rows of a batch
 SEPARATORS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
 
@@ -142,16 +140,6 @@ class TableFile:
                 frame.columns = self._name_columns(path, list(frame.columns))
                 yield first, self._clean(path, self._as_texts(frame), [], first)
                 first += len(frame)
-
-    def stream(self) -> StreamedTable:
-        """Return the table for reading it in batches, after a first look at all of them.
-
-        Raises:
-            UserError: the file is no Parquet file, or cannot be read in batches with these settings.
-        """
-        from veilbench.families.autoencoders.data.loaders.streamed_table import StreamedTable
-
-        return StreamedTable(self)
 
     def require_parquet(self, path: Path) -> None:
         """Refuse files that cannot be read in batches.
