@@ -59,7 +59,7 @@ from veilbench.families.autoencoders.data.generators.fault_signals import FaultS
 from veilbench.families.autoencoders.data.loaders.idx_file import IdxFiles
 from veilbench.families.autoencoders.data.loaders.npz_file import NpzFile
 from veilbench.families.autoencoders.data.loaders.sklearn_set import SklearnSet
-from veilbench.families.autoencoders.data.raw import Raw, check_raw, find_distinct
+from veilbench.families.autoencoders.data.raw import Raw, check_raw, find_distinct, make_keys
 from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.metrics.anomaly import Ranking
 from veilbench.workflow.compose import composed, plain
@@ -81,7 +81,7 @@ def contaminate(places: list[np.ndarray], anomalies: np.ndarray, share: float) -
 def split_one_class(raw: Raw, normal: str, seed: int, contamination: float = 0.0, scaled: bool = True) -> Rows:
     """Split the rows for the one-class protocol; pixels are not scaled, because rarely used ones are not important."""
     raw, rng = check_raw(raw), np.random.default_rng(seed)
-    kept = rng.permutation(find_distinct(raw.x, raw.y, []))[:MOST_ROWS]
+    kept = rng.permutation(find_distinct(make_keys(raw.x), raw.y, []))[:MOST_ROWS]
     x, odd = raw.x[kept].reshape(len(kept), -1), raw.y[kept] != raw.labels.index(normal)
     train, validation, rest = np.split(np.flatnonzero(~odd), np.round(np.array([0.6, 0.7]) * (~odd).sum()).astype(int))
     train, validation, anomalies = contaminate([train, validation], np.flatnonzero(odd), contamination)

@@ -23,7 +23,7 @@ from sklearn.neighbors import NearestNeighbors
 from detectors import CHOSEN_ON, autoencoder, compose_config, find_tables
 from veilbench.families.autoencoders.baselines.mahalanobis import Mahalanobis
 from veilbench.families.autoencoders.data.loaders.npz_file import NpzFile
-from veilbench.families.autoencoders.data.raw import check_raw, find_distinct
+from veilbench.families.autoencoders.data.raw import check_raw, find_distinct, make_keys
 from veilbench.families.autoencoders.data.rows import Part, Rows
 from veilbench.metrics.anomaly import Ranking
 
@@ -35,7 +35,7 @@ def split_for_choice(path: str, seed: int) -> Rows:
     """Split a table; the part `test` holds the rows that the score is chosen on."""
     rng = np.random.default_rng(seed)
     raw = check_raw(NpzFile(path, labels=["normal", "anomaly"]).read(rng))
-    kept = rng.permutation(find_distinct(raw.x, raw.y, []))[:MOST_ROWS]
+    kept = rng.permutation(find_distinct(make_keys(raw.x), raw.y, []))[:MOST_ROWS]
     x, odd = raw.x[kept].reshape(len(kept), -1), raw.y[kept] != 0
     normal, anomalies = np.flatnonzero(~odd), np.flatnonzero(odd)
     train, validation, chosen, _ = np.split(normal, np.round(np.array([0.6, 0.7, 0.85]) * len(normal)).astype(int))

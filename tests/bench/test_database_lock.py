@@ -12,11 +12,17 @@ from select import select
 
 import pytest
 
+import mariadb
+from mariadb import MariaDb, start_mariadb
 from postgres import Postgres, find_programs, start_postgres
 from veilbench.bench.database_lock import lock_database
 
 SOURCE = Path(__file__).parents[2] / "src"
-LACKING = find_programs() is None or find_spec("psycopg") is None
+LACKING = {
+    "postgresql": find_programs() is None or find_spec("psycopg") is None,
+    "mariadb": mariadb.LACKING,
+}
+START = {"postgresql": start_postgres, "mariadb": start_mariadb}
 BEGIN = """
 import sys, time
 from pathlib import Path
@@ -30,17 +36,18 @@ while not Path("go").exists():
 CREATE = {"study": "open_storage(sys.argv[1])", "store": "open_store(sys.argv[1], 'veilbench', 60.0)"}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with start_postgres() as started:
+@pytest.fixture(scope="module", params=START)
+def server(request: pytest.FixtureRequest) -> Iterator[Postgres | MariaDb]:
+    if LACKING[request.param]:
+        pytest.skip(f"{request.param} or its Python library is not installed")
+    with START[request.param]() as started:
         yield started
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(LACKING, reason="PostgreSQL or psycopg is not installed")
 @pytest.mark.parametrize("what", CREATE)
 def test_processes_that_create_the_tables_of_a_database_at_once_all_succeed(
-    server: Postgres, tmp_path: Path, what: str
+    server: Postgres | MariaDb, tmp_path: Path, what: str
 ) -> None:
     address, paths = server.create_database(), [str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [sys.executable, "-c", BEGIN + CREATE[what], address]
@@ -57,7 +64,6 @@ def test_processes_that_create_the_tables_of_a_database_at_once_all_succeed(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(LACKING, reason="PostgreSQL or psycopg is not installed")
 def test_the_lock_is_that_of_one_process_and_ends_with_it(server: Postgres) -> None:
     address = server.create_database()
     hold = "import sys, time; from veilbench.bench.database_lock import lock_database\n"

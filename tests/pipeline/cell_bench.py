@@ -50,7 +50,7 @@ class Trouble(Evaluation):
 SETTINGS = [
     "experiment=plain", "tracking=none", "data.words=[400,600]",
 ]  # fmt: skip
-EXTRA = ("ray", "submitit", "dvc_ssh")  # packages that only some tests need
+EXTRA = ("dvc_s3", "ray", "submitit", "dvc_ssh")  # packages that only some tests need
 EIGHT = ["evaluation.trouble.number=1,2", "seed=0,1,2,3"]
 EXPERIMENT = """# @package _global_
 defaults:

@@ -18,12 +18,12 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.sources import PACKAGE
 from veilbench.workflow import arguments, plan, status, sweep
 from veilbench.workflow.cells import asked, launch, work
-from veilbench.workflow.cells.asked import list_cells, name_sweep
+from veilbench.workflow.cells.asked import compose_sweep, list_cells, name_sweep
 from veilbench.workflow.cells.cell import Cell, Computed, Failure
 from veilbench.workflow.cells.claim import FRESH, Claims
 from veilbench.workflow.cells.costs import describe_time, estimate_cells, format_seconds
 from veilbench.workflow.cells.engine import Refused
-from veilbench.workflow.cells.launch import count_jobs
+from veilbench.workflow.cells.launch import count_jobs, note_few_devices
 from veilbench.workflow.cells.options import take_limits
 from veilbench.workflow.cells.seeds import group_by_setting, write_spreads
 from veilbench.workflow.cells.stage_store import StageStore, link_folder, stage_key
@@ -292,6 +292,27 @@ def test_jobs_at_a_time_are_those_of_joblib() -> None:
     found = [count_jobs(launcher, 100) for launcher in ({}, {"n_jobs": 3}, {"n_jobs": -1}, {"n_jobs": None})]
     assert found == [1, 3, cores, 1]
     assert count_jobs({"n_jobs": 8}, 2) == 2
+
+
+@pytest.mark.parametrize(
+    ("launcher", "trainer", "said"),
+    [
+        ("ray", {"devices": 2}, "which gets 1 of the cpus: set hydra.launcher.cpus=2"),
+        ("slurm", {"devices": 2, "accelerator": "cpu"}, "which gets 1 of the cpus: set hydra.launcher.cpus=2"),
+        ("ray", {"devices": 2, "accelerator": "gpu"}, "which gets 0 of the gpus: set hydra.launcher.gpus=2"),
+        ("ray", {"devices": 1}, ""),
+        ("ray", {}, ""),
+        ("ray", {"devices": "auto"}, ""),
+        ("joblib", {"devices": 2}, ""),
+    ],
+)
+def test_a_cell_with_more_devices_than_it_gets_is_noted(launcher: str, trainer: dict[str, Any], said: str) -> None:
+    words = ["experiment=undercomplete", f"sweep={launcher}", "seed=0,1"]
+    settings = compose_sweep(words)[1].hydra.launcher
+    note = note_few_devices(settings, [{"trainer": {}}, {"trainer": trainer}])
+    assert said in note
+    assert bool(note) == bool(said)
+    assert "\n" not in note
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+import s3
+
 from .conftest import EXPERIMENTS, Project
 
 
@@ -242,5 +244,21 @@ def test_a_clone_that_pulls_by_ssh_runs_nothing(project: Project, tmp_path: Path
     project.run("dvc", "push", "-q")
     assert [*(tmp_path / "remote").iterdir()]
     other.run("dvc", "pull", "-q")
+    assert other.metrics() == project.metrics()
+    assert other.repro() == UNCACHED
+
+
+@pytest.mark.slow
+@pytest.mark.loopback
+@pytest.mark.skipif(s3.LACKING or find_spec("dvc_s3") is None, reason="dvc-s3 or moto is not installed")
+def test_a_clone_that_pulls_from_s3_runs_nothing(project: Project, tmp_path: Path) -> None:
+    other = clone(project, tmp_path / "other")
+    with s3.start_s3(tmp_path) as storage:
+        for one in (project, other):
+            one.run("dvc", "remote", "add", "--local", "-d", "results", f"s3://{s3.BUCKET}/results")
+            one.run("dvc", "remote", "modify", "--local", "results", "endpointurl", storage.address)
+        project.run("dvc", "push", "-q", **s3.KEYS)
+        assert all(name.startswith("results/files/") for name in storage.names())
+        other.run("dvc", "pull", "-q", **s3.KEYS)
     assert other.metrics() == project.metrics()
     assert other.repro() == UNCACHED

@@ -139,9 +139,11 @@ class Examiner(ABC):
         data_kind: the class of the data.
         target_kind: the class of trained models that it examines, or a tuple of alternatives.
         target_needs: operations that the trained model must have, see `Trainable.lacks`.
+        reads_in_parts: whether it takes data on disk as it is; otherwise it gets a random sample in memory.
     """
 
     data_kind: ClassVar[type]
+    reads_in_parts: ClassVar[bool] = False
     target_kind: ClassVar[Kinds]
     target_needs: ClassVar[tuple[str, ...]] = ()
 

@@ -24,6 +24,7 @@ from veilbench.bench.errors import UserError
 from veilbench.bench.experiment import Config, part
 from veilbench.bench.findings import HEADLINE, RECORD, Findings, write_json, write_record
 from veilbench.bench.folders import content_digest, write_whole_folder
+from veilbench.bench.gathered import gather
 from veilbench.bench.homes import PACKAGE
 from veilbench.bench.named_files import digest_named_files
 from veilbench.bench.provenance import list_written, require, sign
@@ -214,7 +215,8 @@ def examine(
     found: dict[str, Findings] = {}
     for name, examiner in show_progress_of(list(examiners.items()), group):
         started = time.perf_counter()
-        inputs = (trained_model, prepared, trainer, seed_stage(config, name), *more(name, examiner))
+        data = prepared if examiner.reads_in_parts else gather(prepared)
+        inputs = (trained_model, data, trainer, seed_stage(config, name), *more(name, examiner))
         if reason := explain_inapplicable(examiner, type(prepared)):
             found[name] = _skip(examiner, reason)
         elif trained_model.finished:

@@ -10,6 +10,7 @@ import numpy as np
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.contracts import Training
 from veilbench.bench.findings import Findings
+from veilbench.bench.gathered import gather
 from veilbench.bench.trained_model import TrainedModel
 
 
@@ -22,5 +23,5 @@ class NoTraining(Training):
         self, model: Any, data: Any, trainer: Accelerator, seeds: np.random.SeedSequence, folder: Path
     ) -> tuple[TrainedModel, Findings]:
         """Fit the baseline to the data and return it, with its notes and one that nothing was trained."""
-        fitted: TrainedModel = model.fit(data, np.random.default_rng(seeds))
+        fitted: TrainedModel = model.fit(gather(data), np.random.default_rng(seeds))
         return fitted, Findings("Training", notes=["nothing to train", *fitted.notes()])

@@ -29,7 +29,7 @@ from veilbench.families import register_all
 from veilbench.workflow.arguments import INFORMS, check_arguments
 from veilbench.workflow.cells.asked import Asked, compose_sweep, list_cells
 from veilbench.workflow.cells.attempt import Limits
-from veilbench.workflow.cells.launch import count_jobs, run_cells, start
+from veilbench.workflow.cells.launch import count_jobs, note_few_devices, run_cells, start
 from veilbench.workflow.cells.options import OPTIONS, take_limits
 from veilbench.workflow.cells.said import announce, print_failures, shorten
 from veilbench.workflow.cells.sweep_folder import SweepFolder
@@ -86,6 +86,8 @@ def sweep(asked: Asked, limits: Limits) -> int:
     launcher = compose_sweep(asked.words)[1].hydra.launcher
     limits = replace(limits, jobs=count_jobs(launcher, len(missing)))
     print(announce(asked, missing, limits.jobs), file=sys.stderr)
+    if note := note_few_devices(launcher, [asked.configs[cell.name] for cell in missing]):
+        print(note, file=sys.stderr)
     names = {cell.name: cell for cell in missing}
     folder = SweepFolder(asked.folder)
     listed = [names.get(cell.name, cell) for cell in asked.cells]

@@ -22,6 +22,8 @@ from mlflow.tracking import MlflowClient
 from test_publishers import check_killed_holder, check_killed_waiter, rows
 from test_track import ended, start
 
+import s3
+
 ROOT = Path(__file__).parents[3]
 PATIENT = {"deadline": 600.0}  # so that a test does not depend on the load of the machine; likewise the next one
 WAITING = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "120"}
@@ -171,3 +173,23 @@ def test_on_a_server_with_passwords_a_user_publishes_who_may(tmp_path: Path, mon
         users.grant_user_permission(USER[0], "experiment", group, "EDIT")
         assert track(*USER) == (0, "2 of 2 records are in the tracking store\n", [])
         assert len(rows(uri)) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.loopback
+@pytest.mark.skipif(s3.LACKING, reason="moto or boto3 is not installed")
+def test_a_server_keeps_files_in_s3(tmp_path: Path) -> None:
+    make(tmp_path / "outputs" / "first", config(seed=0, **PATIENT))
+    with s3.start_s3(tmp_path) as storage:
+        own = {"VEILBENCH_ARTIFACTS": f"s3://{s3.BUCKET}/mlflow", "MLFLOW_S3_ENDPOINT_URL": storage.address, **s3.KEYS}
+        with serve(tmp_path, f"sqlite:///{tmp_path / 'server.db'}", **own) as uri:
+            done = ended(start(tmp_path, MLFLOW_TRACKING_URI=uri, **WAITING))
+            assert done == (0, "1 of 1 records are in the tracking store\n", [])
+            ((run, _),) = rows(uri)
+            client = MlflowClient(uri)
+            assert client.get_run(run).info.artifact_uri.startswith("mlflow-artifacts:/")
+            file = Path(client.download_artifacts(run, "config.yaml", str(tmp_path)))
+            stored = [name for name in storage.names() if name.startswith("mlflow/") and name.endswith("config.yaml")]
+            body = storage.client().get_object(Bucket=s3.BUCKET, Key=stored[0])["Body"].read()
+        assert file.read_bytes() == body
+    assert not (tmp_path / "stored").exists()

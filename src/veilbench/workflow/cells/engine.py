@@ -21,7 +21,15 @@ class Refused(UserError):
 
 
 class Engine(ABC):
-    """Settings of an engine; the node `hydra.launcher` of a sweep describes one."""
+    """Settings of an engine; the node `hydra.launcher` of a sweep describes one.
+
+    Attributes:
+        cpus: number of CPUs that each cell gets.
+        gpus: number of GPUs that each cell gets.
+    """
+
+    cpus: int
+    gpus: int
 
     @abstractmethod
     def start(self, asked: Asked, limits: Limits) -> AbstractContextManager[Send]:

@@ -96,6 +96,27 @@ def count_jobs(launcher: Any, cells: int) -> int:
     return max(1, min(cells, asked if asked > 0 else (os.cpu_count() or 1) + 1 + asked))
 
 
+def note_few_devices(launcher: Any, configs: Sequence[Config]) -> str:
+    """Return one line if cells train on more devices than an engine gives them; otherwise an empty text.
+
+    Args:
+        launcher: settings of an engine or of Hydra's launcher.
+        configs: resolved experiments of the cells that are to be computed.
+    """
+    if (engine := read_engine(launcher)) is None:
+        return ""
+    for config in configs:
+        wanted, on = config["trainer"].get("devices", "auto"), config["trainer"].get("accelerator", "auto")
+        gpus = on in ("gpu", "cuda") or (on == "auto" and engine.gpus > 0)
+        name, given = ("gpus", engine.gpus) if gpus else ("cpus", engine.cpus)
+        if isinstance(wanted, int) and wanted > given:
+            return (
+                f"trainer.devices={wanted} starts {wanted} processes for a cell, which gets {given} of the {name}: set "
+                f"hydra.launcher.{name}={wanted}"
+            )
+    return ""
+
+
 def read_engine(launcher: Mapping[str, Any]) -> Engine | None:
     """Return the engine that settings describe; None if they are those of Hydra's launcher.
 

@@ -9,7 +9,7 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from veilbench.bench.errors import UserError
-from veilbench.families.autoencoders.data.raw import Raw, check_raw, find_distinct
+from veilbench.families.autoencoders.data.raw import Raw, check_raw, find_distinct, make_keys
 from veilbench.families.autoencoders.data.rows import PARTS, Part, Rows, RowsData
 
 
@@ -201,7 +201,7 @@ def test_distinct_is_what_a_plain_loop_keeps() -> None:
             seen[key] = i
             kept.append(i)
     notes: list[str] = []
-    assert find_distinct(x, y, notes).tolist() == kept
+    assert find_distinct(make_keys(x), y, notes).tolist() == kept
     assert notes == [f"{300 - len(kept)} repeated rows dropped, {strange} of them with another label than the first"]
 
 

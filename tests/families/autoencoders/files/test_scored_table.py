@@ -75,7 +75,7 @@ def test_rows_are_encoded_and_scored_as_they_were_prepared(
     prepared = np.concatenate([getattr(rows, name).x for name in PARTS])
     detector = cast(Detector, load_trained_model(folder))
     scores = {row.tobytes(): score for row, score in zip(prepared, detector.score(prepared), strict=True)}
-    encoded = read_rows(tmp_path / "table.csv", load_row_format(folder))
+    (encoded,) = read_rows(tmp_path / "table.csv", load_row_format(folder))
     assert {row.tobytes() for row in encoded} == scores.keys()
     table = shown(capsys, folder, "table.csv")
     np.testing.assert_allclose(table.score, [scores[row.tobytes()] for row in encoded], rtol=1e-5)
@@ -99,7 +99,7 @@ def test_order_of_columns_format_of_the_file_and_labels_do_not_matter(mahalanobi
 
 def test_the_features_with_the_largest_parts_are_named(mahalanobis: Path, capsys: pytest.CaptureFixture[str]) -> None:
     form, detector = load_row_format(mahalanobis), cast(Detector, load_trained_model(mahalanobis))
-    parts = detector.feature_scores(read_rows(Path("table.csv"), form))
+    parts = detector.feature_scores(next(read_rows(Path("table.csv"), form)))
     table = shown(capsys, mahalanobis, "table.csv", "--top", 2)
     assert list(table)[3:] == ["feature_1", "share_1", "feature_2", "share_2"]
     names = np.array(form.features)
@@ -128,7 +128,7 @@ def test_missing_values_become_the_medians_of_the_training_table(tmp_path: Path,
     rows = table.astype(object).iloc[:3]
     rows.loc[0, "amount"], rows.loc[1, "kind"] = "none given", None
     rows.to_csv("new.csv", index=False)
-    filled = read_rows(Path("new.csv"), load_row_format(folder))
+    (filled,) = read_rows(Path("new.csv"), load_row_format(folder))
     names, raw = load_row_format(folder).features, load_row_format(folder).scaling.invert(filled)
     assert raw[0, names.index("amount")] == pytest.approx(table.amount.median(), abs=1e-5)
     assert np.allclose(raw[1, [names.index(f"kind={value}") for value in ("x", "y", "z=1")]], 0, atol=1e-6)

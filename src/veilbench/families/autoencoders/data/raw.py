@@ -62,23 +62,38 @@ def check_raw(raw: Raw) -> Raw:
     for kind, names in (("column", raw.features), ("label", raw.labels)):
         if twice := [name for name in names if names.count(name) > 1]:
             raise UserError(f"the {kind} name {twice[0]} stands for {names.count(twice[0])} {kind}s; one is allowed")
-    _refuse_infinite(x, raw.features)
-    _refuse_inexact(x, raw.features)
+    return replace(raw, x=check_values(x, raw.features), y=_check_labels(y, raw.labels))
+
+
+def check_values(x: np.ndarray, features: Sequence[str], first: int = 0) -> np.ndarray:
+    """Check numbers, and return them as float32 or float64 without negative zeros.
+
+    Args:
+        x: rows, shape (n, features) or (n, channels, height, width).
+        features: names of the columns, for errors; empty for images.
+        first: number of the first of these rows in their source, for errors.
+
+    Raises:
+        UserError: a value is not finite in float32, or a whole number that float64 cannot hold.
+    """
+    _refuse_infinite(x, features, first)
+    _refuse_inexact(x, features, first)
     plain = np.dtype(np.float32 if x.ndim == 4 or x.dtype in (np.float32, np.float16) else np.float64)
-    x = x.astype(plain) + plain.type(0)  # -0.0 + 0.0 is 0.0: otherwise equal rows would seem different
-    return replace(raw, x=x, y=_check_labels(y, raw.labels))
+    return np.asarray(x.astype(plain) + plain.type(0))  # -0.0 + 0.0 is 0.0: otherwise equal rows would seem different
 
 
-def _refuse_infinite(x: np.ndarray, features: Sequence[str]) -> None:
+def _refuse_infinite(x: np.ndarray, features: Sequence[str], first: int) -> None:
     wrong = ~(np.abs(x) <= np.finfo(np.float32).max) if x.dtype.kind == "f" else np.zeros(1, bool)  # NaN is none
     if count := int(wrong.sum()):
         row, *place = (int(i[0]) for i in np.nonzero(wrong))
         where = f"column {features[place[0]]}" if features else f"at {tuple(place)}"
         value = x[(row, *place)]
-        raise UserError(f"{count:,} values are not finite in float32; the first is {value} in row {row}, {where}")
+        raise UserError(
+            f"{count:,} values are not finite in float32; the first is {value} in row {first + row}, {where}"
+        )
 
 
-def _refuse_inexact(x: np.ndarray, features: Sequence[str]) -> None:
+def _refuse_inexact(x: np.ndarray, features: Sequence[str], first: int) -> None:
     """Reject whole numbers that float64 would round, because different rows could become equal."""
     if x.dtype.kind not in "iu" or x.dtype.itemsize < 8:
         return
@@ -89,8 +104,8 @@ def _refuse_inexact(x: np.ndarray, features: Sequence[str]) -> None:
         row, *place = (int(i[0]) for i in np.nonzero(wrong))
         where = f"column {features[place[0]]}" if features else f"at {tuple(place)}"
         raise UserError(
-            f"{x[(row, *place)]} in row {row}, {where}, has more digits than float64 holds; shorten it, or take a "
-            "column of such numbers out"
+            f"{x[(row, *place)]} in row {first + row}, {where}, has more digits than float64 holds; shorten it, or "
+            "take a column of such numbers out"
         )
 
 
@@ -106,16 +121,29 @@ def _check_labels(y: np.ndarray, labels: list[str]) -> np.ndarray:
     return y.astype(np.int64)
 
 
-def find_distinct(x: np.ndarray, y: np.ndarray, notes: list[str]) -> np.ndarray:
+def make_keys(x: np.ndarray) -> np.ndarray:
+    """Return the bytes of each row as one value, shape (n,): rows are equal where these are."""
+    flat = np.ascontiguousarray(x.reshape(len(x), -1))
+    return flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
+
+
+def find_distinct(keys: np.ndarray, y: np.ndarray, notes: list[str]) -> np.ndarray:
     """Return the indices of distinct rows, in the order of their first appearance; notes count the duplicates.
 
-    A row that appears with two labels is kept once, with its first label, and counted separately. Rows are compared as
-    bytes.
+    A row that appears with two labels is kept once, with its first label, and counted separately.
+
+    Args:
+        keys: a value for each row, equal for equal rows, shape (n,).
+        y: label of each row, shape (n,).
+        notes: notes to extend by the number of duplicates.
     """
-    flat = np.ascontiguousarray(x.reshape(len(x), -1))
-    keys = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
-    _, first, where = np.unique(keys, return_index=True, return_inverse=True)
-    if (dropped := len(x) - len(first)) > 0:
-        two_labels = int((y != y[first][where]).sum())
-        notes.append(f"{dropped:,} repeated rows dropped, {two_labels:,} of them with another label than the first")
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    if new.all():
+        return np.arange(len(keys))
+    first = order[new]
+    two_labels = int((y[order] != y[first][np.cumsum(new) - 1]).sum())
+    dropped = len(keys) - len(first)
+    notes.append(f"{dropped:,} repeated rows dropped, {two_labels:,} of them with another label than the first")
     return np.sort(first)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 import numpy as np
 from annotated_types import Ge, Lt
@@ -17,23 +17,34 @@ from veilbench.bench.contracts import DataSet
 from veilbench.bench.errors import UserError
 from veilbench.bench.labels import normalise_label, note_similar_names
 from veilbench.bench.limits import Count, Seed, Share
-from veilbench.families.autoencoders.data.raw import Raw, Source, check_raw, find_distinct
+from veilbench.families.autoencoders.data.held_rows import HeldRows, Table
+from veilbench.families.autoencoders.data.mapped_file import map_file
+from veilbench.families.autoencoders.data.raw import Source, check_raw, find_distinct
 from veilbench.families.autoencoders.data.row_format import RowFormat
-from veilbench.families.autoencoders.data.scaling import Scale, Scaling, drop_duplicates, scale_parts, shorten
+from veilbench.families.autoencoders.data.scaling import Scale, Scaling, choose_scaling, shorten
+
+if TYPE_CHECKING:
+    from veilbench.families.autoencoders.data.loaders.table_file import TableFile
 
 PARTS = ("train", "validation", "auxiliary", "test")
 NAME = "rows"  # name of the file with the arrays
+MOST_GATHERED = 100_000  # rows of a part on disk that are copied into memory for what needs them all
 
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one part: x of shape (n, *shape), float32; y of shape (n,), int64."""
+    """Rows of one part: x of shape (n, *shape), float32, in memory or mapped from a file; y of shape (n,), int64."""
 
     x: np.ndarray
     y: np.ndarray
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def gathered(self) -> Part:
+        """Return at most `MOST_GATHERED` rows in memory, evenly spaced; the rows of a part are in random order."""
+        chosen = np.linspace(0, len(self) - 1, min(len(self), MOST_GATHERED)).astype(int)
+        return Part(self.x[chosen], self.y[chosen])
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,7 @@ class Rows:
         labels: names of the classes; "normal" and "anomaly" if `one_class`.
         one_class: whether all parts except for the test hold normal rows only.
         notes: changes made to the data that a reader of the results should know.
+        on_disk: whether the rows are mapped from files: those that are not used take no memory.
     """
 
     train: Part
@@ -59,11 +71,18 @@ class Rows:
     labels: list[str]
     one_class: bool
     notes: list[str]
+    on_disk: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Return the shape of one row."""
         return tuple(self.train.x.shape[1:])
+
+    def gathered(self) -> Self:
+        """Return rows in memory: of each part that is on disk, at most `MOST_GATHERED` rows."""
+        if not self.on_disk:
+            return self
+        return replace(self, **{name: getattr(self, name).gathered() for name in PARTS}, on_disk=False)
 
 
 class RowsData(DataSet):
@@ -84,6 +103,9 @@ class RowsData(DataSet):
         seed: seed of the generation, shuffling and split.
         contamination: share of anomalies in the training and in the validation part, in [0, 0.5). They are moved there
             from the test part and count as normal, as they would in unlabelled data.
+        streamed: whether the rows are read in batches and kept on disk, so that a table may be larger than the memory.
+            The source must be a `TableFile` of a Parquet file. Parts, labels and order are those of the table in
+            memory. Of each row, about 50 bytes are in memory while they are prepared.
     """
 
     data_kind = Rows
@@ -98,6 +120,7 @@ class RowsData(DataSet):
         most_rows: Annotated[Count, Ge(4)] | None = None,
         seed: Seed = 0,
         contamination: Annotated[float, Ge(0), Lt(0.5)] = 0.0,
+        streamed: bool = False,
     ) -> None:
         if not callable(getattr(source, "read", None)):
             raise ValueError(f"source={source!r} must be a loader or generator, something with a method `read`")
@@ -107,43 +130,61 @@ class RowsData(DataSet):
             raise ValueError(f"contamination={contamination} must be in [0, 0.5)")
         if contamination and not normal:
             raise ValueError(f"contamination={contamination} needs to know what an anomaly is: set normal")
+        if streamed and not callable(getattr(source, "read_batches", None)):
+            raise ValueError(
+                f"streamed=True needs a source that reads in batches, such as TableFile; {type(source).__name__} holds "
+                "all rows in memory"
+            )
+        self.streamed = streamed
         self.source, self.split, self.scale, self.contamination = source, list(split), scale, contamination
         self.normal, self.most_rows, self.seed = list(normal), most_rows, seed
 
     def prepare(self, folder: Path) -> None:
         """Read or generate the rows, and write rows.safetensors and about.json.
 
+        Streamed rows are written beside them, a file of the type .npy for each part.
+
         Raises:
             UserError: the rows cannot be used; the message says which and why.
         """
         rng = np.random.default_rng(self.seed)
-        raw = check_raw(self.source.read(rng))
-        notes, labels = list(raw.notes), list(raw.labels)
-        kept = find_distinct(raw.x, raw.y, notes)
-        x, y = raw.x[kept], raw.y[kept]
+        table = self._open(rng)
+        notes, labels = list(table.notes), list(table.labels)
+        taken = find_distinct(table.make_keys(), table.y, notes)  # 8 bytes for each row: a large table has many
         notes += note_similar_names(labels, "the labels")
-        if self.most_rows and len(x) > self.most_rows:
-            notes.append(f"{self.most_rows:,} of {len(x):,} distinct rows taken at random")
-        order = rng.permutation(len(x))[: self.most_rows]
-        x, y = x[order], y[order]
+        if self.most_rows and len(taken) > self.most_rows:
+            notes.append(f"{self.most_rows:,} of {len(taken):,} distinct rows taken at random")
+        taken = taken[rng.permutation(len(taken))[: self.most_rows]]
+        y = table.y[taken]
         if self.normal:
-            y, labels = (~np.isin(y, self._normal_indices(labels))).astype(np.int64), ["normal", "anomaly"]
+            y, labels = (~np.isin(y, self._normal_indices(labels))).astype(y.dtype), ["normal", "anomaly"]
         dealt = self._contaminate(self._split_rows(y), y, notes)
-        rounded, scaling = scale_parts([x[rows] for rows in dealt], self.scale, raw.features, notes)
-        given = [np.zeros_like(y[rows]) if name != "test" else y[rows] for name, rows in zip(PARTS, dealt, strict=True)]
-        xs, ys = drop_duplicates(rounded, given if self.normal else [y[rows] for rows in dealt], notes)
+        parts = [taken[rows] for rows in dealt]
+        known = [np.zeros_like(y[rows]) if self.normal and i < 3 else y[rows] for i, rows in enumerate(dealt)]
+        del taken, dealt, y
+        scaling = choose_scaling(table.measure(parts), self.scale, table.features, notes)
+        kept = _drop_rounded(table.make_rounded_keys(parts, scaling, self.scale), known, notes)
+        ys = [part[rows] for part, rows in zip(known, kept, strict=True)]
         self._refuse_empty(ys)
         notes += [] if self.normal else _note_missing_classes(ys, labels)
-        arrays = {f"{name}_x": part for name, part in zip(PARTS, xs, strict=True)}
-        arrays |= {f"{name}_y": part for name, part in zip(PARTS, ys, strict=True)}
-        about = {"features": raw.features, "labels": labels, "one_class": bool(self.normal), "notes": notes}
-        inputs = asdict(self._describe_format(x, raw, scaling))
-        prepared.write(folder, NAME, arrays, about | {"inputs": inputs})
+        notes += _note_gathered(len(ys[0])) if self.streamed else []
+        arrays = {f"{name}_y": part.astype(np.int64) for name, part in zip(PARTS, ys, strict=True)}
+        about = {"features": table.features, "labels": labels, "one_class": bool(self.normal), "notes": notes}
+        about |= {"inputs": asdict(self._describe_format(table, scaling)), "on_disk": self.streamed}
+        chosen = {name: part[rows] for name, part, rows in zip(PARTS, parts, kept, strict=True)}
+        prepared.write(folder, NAME, arrays | table.write(folder, chosen, scaling), about)
 
-    def _describe_format(self, x: np.ndarray, raw: Raw, scaling: Scaling) -> RowFormat:
+    def _open(self, rng: np.random.Generator) -> Table:
+        if self.streamed:
+            from veilbench.families.autoencoders.data.loaders.streamed_table import StreamedTable
+            from veilbench.families.autoencoders.data.streamed_rows import StreamedRows
+
+            return StreamedRows(StreamedTable(cast("TableFile", self.source)))
+        return HeldRows(check_raw(self.source.read(rng)))
+
+    def _describe_format(self, table: Table, scaling: Scaling) -> RowFormat:
         shift, width = scaling.shift.ravel().tolist(), scaling.width.ravel().tolist()
-        precision: Literal["float32", "float64"] = "float32" if x.dtype == np.float32 else "float64"
-        return RowFormat(list(x.shape[1:]), raw.features, precision, shift, width, raw.table, self.any_size)
+        return RowFormat(list(table.shape), table.features, table.precision, shift, width, table.table, self.any_size)
 
     def describe_inputs(self, folder: Path) -> dict[str, Any]:
         """Return the columns and the scaling of the prepared rows, a `RowFormat` as plain types."""
@@ -224,10 +265,37 @@ class RowsData(DataSet):
                 prepared.field(about, name, list[str]) for name in ("features", "labels", "notes")
             )
             one_class = prepared.field(about, "one_class", bool)
+            on_disk = prepared.field(about, "on_disk", bool)
+            if on_disk:
+                arrays = arrays | {f"{name}_x": map_file(folder, f"{name}_x") for name in PARTS}
             parts = {name: _part(arrays, name, len(labels)) for name in PARTS}
-            rows = Rows(**parts, features=features, labels=labels, one_class=one_class, notes=notes)
+            rows = Rows(**parts, features=features, labels=labels, one_class=one_class, notes=notes, on_disk=on_disk)
             _refuse_inconsistent(rows)
             return rows
+
+
+def _drop_rounded(keys: np.ndarray, y: Sequence[np.ndarray], notes: list[str]) -> list[np.ndarray]:
+    """Return the indices within each part of rows that rounding has not made equal to a row of an earlier part.
+
+    Args:
+        keys: a value for each rounded row of all parts in turn, equal for equal rows, shape (n,).
+        y: labels of each part's rows, shape (n,).
+        notes: notes to extend by the number of removed rows.
+    """
+    dropped: list[str] = []
+    kept = find_distinct(keys, np.concatenate(y), dropped)
+    notes += [f"rounded to float32: {note}" for note in dropped]
+    ends = np.cumsum([len(part) for part in y])
+    parts = np.split(kept, np.searchsorted(kept, ends[:-1]))
+    return [part - first for part, first in zip(parts, [0, *ends[:-1]], strict=True)]
+
+
+def _note_gathered(rows: int) -> list[str]:
+    """Return a note that what needs all training rows in memory gets a sample of them, if there are too many."""
+    if rows <= MOST_GATHERED:
+        return []
+    said = f"{MOST_GATHERED:,} of the {rows:,} training rows"
+    return [f"the rows are on disk: whatever needs them in memory, such as PCA or kNN, gets {said}"]
 
 
 def _part(arrays: Mapping[str, np.ndarray], name: str, classes: int) -> Part:

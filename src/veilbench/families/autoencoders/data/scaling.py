@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from veilbench.bench.errors import UserError
-from veilbench.families.autoencoders.data.raw import find_distinct
 
 Scale = Literal["none", "minmax", "standard"]
 NOISE = 8 * np.finfo(np.float64).eps  # relative; smaller differences are rounding errors of earlier sums
@@ -32,6 +31,8 @@ class Scaling:
 
     def apply(self, rows: np.ndarray) -> np.ndarray:
         """Scale rows in float64, shape (n, ...), and round them to float32; they may become infinite."""
+        if self is NO_SCALING:
+            return np.asarray(rows, np.float32)
         with np.errstate(over="ignore"):
             return np.asarray(((rows - self.shift) / self.width).astype(np.float32))
 
@@ -43,49 +44,78 @@ class Scaling:
 NO_SCALING = Scaling(np.zeros(()), np.ones(()))
 
 
-def scale_parts(
-    parts: Sequence[np.ndarray], scale: Scale, features: Sequence[str], notes: list[str]
-) -> tuple[list[np.ndarray], Scaling]:
-    """Scale all parts by the training part, and round them to float32; return them and the scaling.
+@dataclass(frozen=True)
+class Columns:
+    """What is known of each position of a row: arrays of the shape of one row.
+
+    Attributes:
+        low, high: smallest and largest value in the training part, float64.
+        mean, variance: mean and variance in the training part, float64.
+        lowest, highest: smallest and largest value in all parts, float64.
+        rounded: whether float32 rounds a value of any part.
+        whole_rounded: whether float32 rounds a whole number of any part.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
+    rounded: np.ndarray
+    whole_rounded: np.ndarray
+
+
+def find_rounded(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each position whether float32 rounds a value of the rows, and whether it rounds a whole number."""
+    changed = rows.astype(np.float32) != rows
+    return changed.any(0), (changed & (rows == np.rint(rows))).any(0)
+
+
+def measure_columns(train: np.ndarray, rows: np.ndarray) -> Columns:
+    """Measure the columns of rows in memory.
 
     Args:
-        parts: rows of each part, shape (n, ...), float32 or float64; the training part first.
+        train: rows of the training part, shape (n, ...).
+        rows: rows of all parts.
+    """
+    ends = [end(part, 0).astype(np.float64) for part in (train, rows) for end in (np.min, np.max)]
+    mean, variance = train.mean(0, dtype=np.float64), train.var(0, dtype=np.float64)
+    return Columns(ends[0], ends[1], mean, variance, ends[2], ends[3], *find_rounded(rows))
+
+
+def choose_scaling(columns: Columns, scale: Scale, features: Sequence[str], notes: list[str]) -> Scaling:
+    """Return the scaling that the training part gives.
+
+    Args:
+        columns: what is known of each column.
         scale: "none", "minmax" to [0, 1], or "standard" to mean 0 and variance 1.
         features: names of the columns; empty for images.
-        notes: notes to extend by the constant columns.
+        notes: notes to extend by constant columns, rounded numbers and mixed units.
 
     Raises:
-        UserError: float32 cannot hold the values: they become infinite, or a column loses its variation.
+        UserError: a column loses its variation when it is rounded to float32 without scaling.
     """
-    train = parts[0]
-    low, high = train.min(0).astype(np.float64), train.max(0).astype(np.float64)
+    low, high = columns.low, columns.high
     still = high - low <= NOISE * np.maximum(np.abs(low), np.abs(high))
     if features and still.any():
         constant = [name for name, flat in zip(features, still, strict=True) if flat]
         notes.append(f"{len(constant)} columns are constant in the training rows: {shorten(constant)}")
     if scale == "none":
-        _refuse_coarse(parts, still, features)
-        _note_rounded(parts, features, notes)
-        _note_mixed(parts[0], features, notes)
-        return [np.asarray(part, np.float32) for part in parts], NO_SCALING
-    mean, deviation = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
-    shift, width = (low, high - low) if scale == "minmax" else (mean, deviation)
-    scaling = Scaling(np.where(still, low, shift), np.where(still, 1, width))
-    made = [scaling.apply(part) for part in parts]
-    if not all(np.isfinite(part).all() for part in made):
-        raise UserError(f"data.scale={scale} makes values infinite: a column barely varies in the training rows")
-    return made, scaling
+        if features:
+            _refuse_coarse(columns, still, features)
+            _note_rounded(columns, features, notes)
+            _note_mixed(columns.variance, features, notes)
+        return NO_SCALING
+    shift, width = (low, high - low) if scale == "minmax" else (columns.mean, np.sqrt(columns.variance))
+    return Scaling(np.where(still, low, shift), np.where(still, 1, width))
 
 
-def _refuse_coarse(parts: Sequence[np.ndarray], still: np.ndarray, features: Sequence[str]) -> None:
+def _refuse_coarse(columns: Columns, still: np.ndarray, features: Sequence[str]) -> None:
     """Reject float64 columns so far from 0 that float32 resolves their range in only a few steps."""
-    if parts[0].dtype == np.float32 or not features:
-        return
-    low, high = (np.array([most(part, 0) for part in parts]) for most in (np.min, np.max))
-    low, high = low.min(0), high.max(0)
+    low, high = columns.lowest, columns.highest
     step = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32)).astype(np.float64)
-    rounded = np.any([(part.astype(np.float32) != part).any(0) for part in parts], axis=0)
-    coarse = rounded & ~still & (high - low < FEWEST_STEPS * step)
+    coarse = columns.rounded & ~still & (high - low < FEWEST_STEPS * step)
     if coarse.any():
         at = int(np.argmax(coarse))
         raise UserError(
@@ -94,20 +124,16 @@ def _refuse_coarse(parts: Sequence[np.ndarray], still: np.ndarray, features: Seq
         )
 
 
-def _note_rounded(parts: Sequence[np.ndarray], features: Sequence[str], notes: list[str]) -> None:
+def _note_rounded(columns: Columns, features: Sequence[str], notes: list[str]) -> None:
     """Note columns with whole numbers that float32 rounds; rounded fractions are expected."""
-    if parts[0].dtype == np.float32 or not features:
-        return
-    rounded = np.any([((part == np.rint(part)) & (part.astype(np.float32) != part)).any(0) for part in parts], axis=0)
-    if rounded.any():
-        named = [name for name, changed in zip(features, rounded, strict=True) if changed]
+    if columns.whole_rounded.any():
+        named = [name for name, changed in zip(features, columns.whole_rounded, strict=True) if changed]
         notes.append(f"whole numbers above {WHOLE:,} are rounded to float32: {shorten(named)}")
 
 
-def _note_mixed(train: np.ndarray, features: Sequence[str], notes: list[str]) -> None:
+def _note_mixed(variances: np.ndarray, features: Sequence[str], notes: list[str]) -> None:
     """Note columns of such different units that one of them makes up nearly all distances and errors."""
-    variances = train.var(0, dtype=np.float64)
-    if not features or (variances > 0).sum() < 2 or (share := variances.max() / variances.sum()) < MIXED:
+    if (variances > 0).sum() < 2 or (share := variances.max() / variances.sum()) < MIXED:
         return
     notes.append(
         f"columns of different units: {features[int(variances.argmax())]} alone makes up {share:.1%} of the variance, "
@@ -115,27 +141,15 @@ def _note_mixed(train: np.ndarray, features: Sequence[str], notes: list[str]) ->
     )
 
 
-def drop_duplicates(
-    x: Sequence[np.ndarray], y: Sequence[np.ndarray], notes: list[str]
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Remove rows that rounding has made equal to another row; the row of the earliest part is kept.
+def refuse_infinite(rows: np.ndarray, scale: Scale) -> np.ndarray:
+    """Return scaled rows, shape (n, ...), if all values are finite.
 
-    Args:
-        x: rows of each part, shape (n, ...), float32.
-        y: labels of each part's rows, shape (n,).
-        notes: notes to extend by the number of removed rows.
+    Raises:
+        UserError: some are not.
     """
-    dropped: list[str] = []
-    part = np.repeat(np.arange(len(x)), [len(rows) for rows in x])
-    kept = find_distinct(np.concatenate(x), np.concatenate(y), dropped)
-    notes += [f"rounded to float32: {note}" for note in dropped]
-    if len(kept) == len(part):
-        return list(x), list(y)
-    first = np.cumsum([0, *(len(rows) for rows in x)])
-    places = [kept[part[kept] == number] - first[number] for number in range(len(x))]
-    return [rows[i] for rows, i in zip(x, places, strict=True)], [
-        labels[i] for labels, i in zip(y, places, strict=True)
-    ]
+    if not np.isfinite(rows).all():
+        raise UserError(f"data.scale={scale} makes values infinite: a column barely varies in the training rows")
+    return rows
 
 
 def shorten(names: Sequence[str]) -> str:

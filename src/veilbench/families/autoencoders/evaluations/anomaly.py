@@ -18,7 +18,7 @@ from veilbench.families.autoencoders.baselines.input_norm import InputNorm
 from veilbench.families.autoencoders.data.rows import Rows
 from veilbench.families.autoencoders.evaluations.applicability import need_rows
 from veilbench.families.autoencoders.evaluations.odd_features import explain
-from veilbench.families.autoencoders.schemes.base import Detector
+from veilbench.families.autoencoders.schemes.base import Detector, score_in_parts
 from veilbench.metrics.anomaly import Ranking, need_scores, rank_correlation
 from veilbench.metrics.intervals import bootstrap, proportion
 from veilbench.metrics.majority import note_constant, note_one_sided
@@ -38,6 +38,7 @@ class Anomaly(Evaluation):
     """
 
     data_kind = Rows
+    reads_in_parts = True
     target_kind = Detector
     target_needs = ("score",)
 
@@ -85,7 +86,7 @@ class Anomaly(Evaluation):
         return findings
 
     def _scores(self, detector: Detector, rows: Rows, who: str) -> np.ndarray:
-        scores = np.asarray(detector.score(rows.test.x), np.float64)
+        scores = score_in_parts(detector, rows.test.x)
         if scores.shape != (len(rows.test),):
             raise UserError(f"{who} gives scores of shape {scores.shape} for {len(rows.test)} rows")
         need_scores(scores, who)
@@ -108,7 +109,7 @@ class Anomaly(Evaluation):
 
     def _measure_alarms(self, trained: Detector, scores: np.ndarray, rows: Rows, findings: Findings) -> float:
         """Set the threshold on validation rows, measure alarms on test rows, and return the threshold."""
-        held_out = np.asarray(trained.score(rows.validation.x), np.float64)
+        held_out = score_in_parts(trained, rows.validation.x)
         if not np.isfinite(held_out).all():
             raise UserError("this model's scores of the validation rows are not all finite numbers")
         threshold, odd = float(np.quantile(held_out, self.quantile)), rows.test.y != 0
@@ -123,7 +124,7 @@ class Anomaly(Evaluation):
 
     def _check_scores(self, scores: np.ndarray, rows: Rows, findings: Findings) -> None:
         findings.metrics["distinct_scores"] = Metric.exact(len(np.unique(scores)), len(scores))
-        correlation = rank_correlation(scores, InputNorm().score(rows.test.x))
+        correlation = rank_correlation(scores, score_in_parts(InputNorm(), rows.test.x))
         findings.metrics["norm_correlation"] = Metric.exact(correlation, len(scores))
         if abs(correlation) > IS_THE_NORM:
             findings.notes.append(
@@ -138,7 +139,7 @@ class Anomaly(Evaluation):
         ]
         odd, others = rows.test.y != 0, {}
         for name, baseline in zip(self._names(), self.baselines, strict=True):
-            answers = self._scores(cast(Detector, baseline.fit(rows, rng)), rows, name)
+            answers = self._scores(cast(Detector, baseline.fit(rows.gathered(), rng)), rows, name)
             lines.append([name, *self._compute_measures(answers, odd, rng)])
             others[name] = Ranking(answers, odd)
         if others:

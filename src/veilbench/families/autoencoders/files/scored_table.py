@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -41,8 +42,11 @@ class ScoredTable:
     def to_csv(self) -> str:
         """Return the rows as CSV with a header, in the order of the table."""
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(self._lines())
+        self._write_lines(text)
         return text.getvalue()
+
+    def _write_lines(self, file: TextIO) -> None:
+        csv.writer(file, lineterminator="\n").writerows(self._lines())
 
     def _lines(self) -> Iterator[list[str]]:
         top = range(1, self.features.shape[1] + 1)
@@ -67,8 +71,8 @@ class ScoredTable:
         if path.exists() and not path.is_file():
             raise UserError(f"cannot write {path}: it is not a regular file")
         try:
-            with write_whole_file(path) as partial:
-                partial.write_text(self.to_csv(), encoding="utf8")
+            with write_whole_file(path) as partial, partial.open("w", encoding="utf8", newline="") as file:
+                self._write_lines(file)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from error
 
@@ -88,17 +92,25 @@ def score_table(model: Path, table: Path, top: int) -> ScoredTable:
     if not isinstance(detector, Detector):
         raise UserError(f"{model} holds a {type(detector).__name__}, which scores no rows; a detector is needed")
     form = load_row_format(model)
-    rows = read_rows(table, form)
-    scores = np.asarray(detector.score(rows), np.float64)
+    names = np.array(form.features, dtype=object)
+    parts = [_score_rows(detector, rows, names, top) for rows in read_rows(table, form)]
+    scores, features, shares = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "features", "shares")
+    )
     if not np.isfinite(scores).all():
         row = int(np.argmin(np.isfinite(scores)))
         raise UserError(f"{table}: the score of row {row + 1} is {scores[row]}, a finite number is needed")
+    return ScoredTable(scores, features, shares, parts[0].note)
+
+
+def _score_rows(detector: Detector, rows: np.ndarray, names: np.ndarray, top: int) -> ScoredTable:
+    scores = np.asarray(detector.score(rows), np.float64)
+    none = np.zeros((len(rows), 0))
     try:
-        parts = np.asarray(detector.feature_scores(rows)) if top else np.zeros((len(rows), 0))
+        parts = np.asarray(detector.feature_scores(rows)) if top else none
     except NotImplementedError as error:
-        none = np.zeros((len(rows), 0))
         return ScoredTable(scores, none, none, f"no features are named: {error}")
-    return ScoredTable(scores, *_find_top(parts, np.array(form.features, dtype=object), top))
+    return ScoredTable(scores, *_find_top(parts, names, top))
 
 
 def _find_top(parts: np.ndarray, names: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:

@@ -47,7 +47,7 @@ class NeighbourAutoencoder(Autoencoder):
         self.neighbours = neighbours
 
     def trained_model(self) -> NeighbourDetector:  # type: ignore[override]  # it has no codes to give out
-        """Return the trained model with its best weights and the training rows."""
+        """Return the trained model with its best weights and training rows: all, or a sample if they are on disk."""
         self.net.load_state_dict(self.best_state)
         coded = CodedRows.fit_score(self.net.cpu(), "error", self.rows.train.x)
-        return NeighbourDetector.keep_rows(coded, self.rows.train.x, self.neighbours)
+        return NeighbourDetector.keep_rows(coded, self.rows.gathered().train.x, self.neighbours)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from veilbench.corruptions.base import Corruption
 
 
+AT_ONCE = 100_000  # rows to score at a time
+
+
 class Representation(TrainedModel):
     """Encodes rows, and decodes rows from codes."""
 
@@ -58,6 +61,14 @@ class Detector(TrainedModel):
             NotImplementedError: the score is not a sum over features.
         """
         raise NotImplementedError(f"the score of {type(self).__name__} is not made of features' parts")
+
+
+def score_in_parts(detector: Detector, rows: np.ndarray) -> np.ndarray:
+    """Score rows, shape (n, *shape) to (n,), float64, at most `AT_ONCE` at a time, to bound the memory."""
+    if len(rows) <= AT_ONCE:
+        return np.asarray(detector.score(rows), np.float64)
+    parts = np.split(rows, range(AT_ONCE, len(rows), AT_ONCE))
+    return np.concatenate([np.asarray(detector.score(part), np.float64) for part in parts])
 
 
 class DifferentiableDetector(Detector):

@@ -56,9 +56,9 @@ class Cells:
         import pandas as pd
 
         present = ~column.isna().to_numpy()
-        kinds = {type(cell) for cell in column[present]}
+        kinds = {type(cell) for cell in column[present].to_numpy(object)}
         if kinds == {str}:
-            return self._convert_texts(column, present, notes)
+            return self._convert_texts(column, notes)
         if not kinds or kinds <= {bool, np.bool_, int, float, Decimal}:
             cells = [float(cell) if here else np.nan for cell, here in zip(column, present, strict=True)]
             for row in np.flatnonzero(present):
@@ -67,23 +67,26 @@ class Cells:
         strange = next(kind.__name__ for kind in kinds if kind is not str)
         raise UserError(f"{self.where}: column {column.name} holds {strange}; numbers or texts are needed: take it out")
 
-    def _convert_texts(self, column: pd.Series, present: np.ndarray, notes: list[str]) -> pd.Series:
+    def _convert_texts(self, column: pd.Series, notes: list[str]) -> pd.Series:
         import pandas as pd
 
-        cells = [str(cell).strip() if here else None for cell, here in zip(column, present, strict=True)]
-        if blanks := sum(cell is not None and cell != was for cell, was in zip(cells, column, strict=True)):
+        places, distinct = pd.factorize(column)  # -1 where a value is missing
+        counts = np.bincount(places[places >= 0], minlength=len(distinct))
+        stripped = [str(text).strip() for text in distinct]
+        changed = [text != was for text, was in zip(stripped, distinct, strict=True)]
+        if blanks := int(counts @ changed):
             notes.append(f"column {column.name}: whitespace around {blanks:,} texts was removed")
         gone = MISSING | {word.strip() for word in self.missing_words}
-        cells = [None if cell in gone else cell for cell in cells]
-        told = [cell for cell in cells if cell is not None]
-        values = [self._parse(cell) for cell in told]
-        if column.name in self.texts or all(value is None for value in values):
-            self._refuse_commas(column.name, cells, told)
+        told = [None if text in gone else text for text in stripped]
+        values = [None if text is None or column.name in self.texts else self._parse(text) for text in told]
+        cells = np.array([*told, None], dtype=object)[places]
+        numbers = [value is not None for value in values]
+        if not any(numbers):
+            self._refuse_commas(column.name, cells, [text for text in told if text is not None])
             return pd.Series(cells, column.index, dtype=object, name=column.name)
-        if None in values:
-            self._refuse_mixed(column.name, cells, sum(value is not None for value in values))
-        numbers = iter(values)
-        made = np.array([np.nan if cell is None else next(numbers) for cell in cells], np.float64)
+        if any(text is not None and value is None for text, value in zip(told, values, strict=True)):
+            self._refuse_mixed(column.name, cells, int(counts @ numbers))
+        made = np.array([*(np.nan if value is None else value for value in values), np.nan])[places]
         for row in np.flatnonzero(np.abs(made) >= EXACT):
             self.refuse_rounded(column.name, int(row), str(cells[row]))
         return pd.Series(made, column.index, name=column.name)
@@ -97,7 +100,7 @@ class Cells:
             return float(cell.replace(self.decimal, "."))
         return TRUTH.get(cell.lower())
 
-    def _refuse_mixed(self, name: object, cells: list[str | None], numbers: int) -> None:
+    def _refuse_mixed(self, name: object, cells: np.ndarray, numbers: int) -> None:
         row = next(i for i, cell in enumerate(cells) if cell is not None and self._parse(cell) is None)
         raise UserError(
             f"{self.where}, {self.place(row)}: {cells[row]!r} in column {name} is no number, as {numbers:,} cells of "
@@ -105,7 +108,7 @@ class Cells:
             f"column holds texts, add {name} to data.source.texts"
         )
 
-    def _refuse_commas(self, name: object, cells: list[str | None], told: list[str]) -> None:
+    def _refuse_commas(self, name: object, cells: np.ndarray, told: list[str]) -> None:
         if name in self.texts or not told or not all(re.fullmatch(r"[+-]?\d*[.,]\d+", cell) for cell in told):
             return
         row = next(i for i, cell in enumerate(cells) if cell is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -32,14 +33,9 @@ def handle_missing(
     cells, rows = int(empty.to_numpy().sum()), int(empty.any(axis=1).sum())
     if not cells:
         return frame
-    first = str(empty.any().idxmax())
     said = f"{cells:,} values are missing, in {rows:,} of {len(frame):,} rows"
-    if how == "error":
-        raise UserError(f"{where}: {said}, first in column {first}; data.source.missing may be drop or median")
-    if how == "drop":
-        if rows == len(frame):
-            raise UserError(f"{where}: {said}, first in column {first}: data.source.missing=drop leaves no row")
-        notes.append(f"{said}: these rows are left out")
+    if how != "median":
+        note_left_out(said, rows < len(frame), str(empty.any().idxmax()), how, where, notes)
         return frame[~empty.any(axis=1)].reset_index(drop=True)
     if label is not None and empty[label].any():
         raise UserError(f"{where}: {int(empty[label].sum()):,} labels are missing in column {label}; drop these rows")
@@ -47,6 +43,29 @@ def handle_missing(
         raise UserError(f"{where}: column {empty.all().idxmax()} is empty and has no median; take it out")
     notes.append(f"{said}: each is its column's median over all rows, the test's too; a missing text is no category")
     return frame.fillna({name: frame[name].median() for name in frame if is_numeric(frame[name])})
+
+
+def note_left_out(
+    said: str, left: bool, first: str, how: Literal["error", "drop"], where: str, notes: list[str]
+) -> None:
+    """Note that rows with missing values are left out.
+
+    Args:
+        said: how many values are missing, and in how many rows.
+        left: whether rows are left.
+        first: the first column with a missing value.
+        how: "error" rejects missing values, "drop" leaves out their rows.
+        where: path of the file, for errors.
+        notes: notes to extend.
+
+    Raises:
+        UserError: values are missing that must not be, or no rows are left.
+    """
+    if how == "error":
+        raise UserError(f"{where}: {said}, first in column {first}; data.source.missing may be drop or median")
+    if not left:
+        raise UserError(f"{where}: {said}, first in column {first}: data.source.missing=drop leaves no row")
+    notes.append(f"{said}: these rows are left out")
 
 
 def is_numeric(column: pd.Series) -> bool:
@@ -96,15 +115,24 @@ def encode_columns(
 def _one_hot(column: pd.Series, most: int, where: str, notes: list[str]) -> dict[str, np.ndarray]:
     texts = np.array(["" if gone else str(v) for v, gone in zip(column, column.isna(), strict=True)], dtype=object)
     values = sorted({text for text, gone in zip(texts, column.isna(), strict=True) if not gone})
+    refuse_many(values, most, where)
+    notes.append(f"column {column.name} is a text: one column of 0 and 1 for each of its {len(values)} values")
+    notes += note_similar_names(values, f"column {column.name}: the texts")
+    present = ~column.isna().to_numpy()
+    return {f"{column.name}={value}": ((texts == value) & present).astype(np.float64) for value in values}
+
+
+def refuse_many(values: Sequence[str], most: int, where: str) -> None:
+    """Refuse a text column with more than `most` different values; `where` names the file and the column.
+
+    Raises:
+        UserError: there are more.
+    """
     if len(values) > most:
         raise UserError(
             f"{where} holds {len(values):,} different texts such as {values[0]!r}; data.source.one_hot_most={most} "
             "allows fewer: raise it, or take the column out"
         )
-    notes.append(f"column {column.name} is a text: one column of 0 and 1 for each of its {len(values)} values")
-    notes += note_similar_names(values, f"column {column.name}: the texts")
-    present = ~column.isna().to_numpy()
-    return {f"{column.name}={value}": ((texts == value) & present).astype(np.float64) for value in values}
 
 
 def encode_labels(column: pd.Series, where: str, notes: list[str]) -> tuple[np.ndarray, list[str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -29,6 +30,7 @@ from veilbench.families.autoencoders.data.table_format import TableFormat
 if TYPE_CHECKING:
     import pandas as pd
 
+AT_ONCE = 16_384  # rows of a batch
 SEPARATORS = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
 
 
@@ -102,17 +104,68 @@ class TableFile:
         """
         path = require_file(self.path, "the table")
         frame = self._read_frame(path)
+        self._check_columns(list(frame.columns), len(frame), fewest)
+        return self._clean(path, frame, notes)
+
+    def read_batches(self, fewest: int = 2) -> Iterator[tuple[int, pd.DataFrame]]:
+        """Read a Parquet file as `read_frame` does, in batches of `AT_ONCE` rows.
+
+        A column of texts that are all numbers is a column of numbers; that is decided for each batch by itself, unless
+        `texts` names the column.
+
+        Args:
+            fewest: smallest number of columns.
+
+        Yields:
+            The number of the first row of a batch, from 0, and its cells.
+
+        Raises:
+            UserError: the file is missing, damaged or no Parquet file, or a column mixes numbers and texts.
+        """
+        import pyarrow.parquet as pq
+
+        path = require_file(self.path, "the table")
+        self.require_parquet(path)
+        with self.reading(path):
+            file = pq.ParquetFile(path, memory_map=True)
+        with file:
+            self._check_columns(self._name_columns(path, file.schema_arrow.names), file.metadata.num_rows, fewest)
+            batches, first = file.iter_batches(AT_ONCE), 0
+            while True:
+                with self.reading(path):
+                    batch = next(batches, None)
+                    frame = None if batch is None else batch.to_pandas().reset_index(drop=True)
+                if frame is None:
+                    return
+                frame.columns = self._name_columns(path, list(frame.columns))
+                yield first, self._clean(path, self._as_texts(frame), [], first)
+                first += len(frame)
+
+    def require_parquet(self, path: Path) -> None:
+        """Refuse files that cannot be read in batches.
+
+        Raises:
+            UserError: the file is no Parquet file.
+        """
+        if self._find_separator(path) is not None:
+            raise UserError(f"{path} cannot be read in batches (data.streamed=true): a .parquet file is needed")
+
+    def _check_columns(self, names: list[str], rows: int, fewest: int) -> None:
         for name in [*([] if self.label is None else [self.label]), *self.texts]:
-            if name not in frame.columns:
-                raise UserError(f"{self.path} has no column {name}; there are: {', '.join(frame.columns)}")
-        if len(frame.columns) < fewest or not len(frame):
+            if name not in names:
+                raise UserError(f"{self.path} has no column {name}; there are: {', '.join(names)}")
+        if len(names) < fewest or not rows:
             needed = "two columns" if fewest > 1 else "one column"
-            size = f"{len(frame):,} rows and {len(frame.columns)} columns: {', '.join(frame.columns)[:80]}"
+            size = f"{rows:,} rows and {len(names)} columns: {', '.join(names)[:80]}"
             raise UserError(
                 f"{self.path} has {size}; at least one row and {needed} are needed, and data.source.separator, "
                 "where that is not what the file's name says"
             )
-        cells = Cells(self.path, self.locate, self.missing_words, self.texts, self.decimal)
+
+    def _clean(self, path: Path, frame: pd.DataFrame, notes: list[str], first: int = 0) -> pd.DataFrame:
+        """Convert the cells of rows to numbers and texts; `first` is the number of the first row in the file."""
+        place = lambda row: self.locate(first + row)  # noqa: E731
+        cells = Cells(self.path, place, self.missing_words, self.texts, self.decimal)
         self._refuse_rounded(path, frame, cells)
         return cells.clean(frame, notes)
 
@@ -130,17 +183,30 @@ class TableFile:
         import pandas as pd
 
         separator = self._find_separator(path)
-        try:
+        with self.reading(path):
             if separator is None:
                 frame = pd.read_parquet(path).reset_index(drop=True)
             else:
                 refuse_ragged(path, separator)
                 frame = self._read_csv(path, separator)
+        frame.columns = self._name_columns(path, list(frame.columns))
+        return self._as_texts(frame) if separator is None else frame
+
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[None]:
+        """Turn errors of the libraries that read files into one line."""
+        try:
+            yield
         except (OSError, EOFError, ValueError, csv.Error) as error:  # pandas' and pyarrow's errors are ValueErrors
             raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-        frame.columns = [str(column).strip() for column in frame.columns]
-        refuse_duplicates(path, list(frame.columns))
-        return frame.astype({name: "str" for name in self.texts if separator is None and name in frame.columns})
+
+    def _name_columns(self, path: Path, columns: list[object]) -> list[str]:
+        names = [str(column).strip() for column in columns]
+        refuse_duplicates(path, names)
+        return names
+
+    def _as_texts(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.astype({name: "str" for name in self.texts if name in frame.columns})
 
     def _read_csv(self, path: Path, separator: str, **more: Any) -> pd.DataFrame:
         import pandas as pd
