@@ -3,17 +3,19 @@
     python benchmarks/score_oracle.py [raw_template random_projection biohash hashmap hashmap_hardened] [--seeds 1]
 
 Each name is one of conf/experiment with the data `prints_small`. Prints one line per method, seed and path: the share
-of victims for whom an image was accepted within the queries, with a 95 % interval, and the gain above chance with a
-99 % interval, the verdict's. `chosen` marks the path that is better on people of the attacker's own, which the attack
-reports. `noise` is its negative control, `pca_template` the positive control of evolution, and `regions` that of
-recombination. Without `--validation` the victims are those of the attack; with it they are the auxiliary people,
-attacked with the images of the training people: settings are chosen there.
+of victims for whom an image was accepted within the queries, with a 95 % interval, the gain above chance with a 99 %
+interval, the verdict's, and CPU seconds. `chosen` marks the path that is better on people of the attacker's own, which
+the attack reports. `noise` is its negative control, `pca_template` the positive control of evolution, and `regions`
+that of recombination. `features of NAME` is the third positive control: the method's features without protection, once
+for all methods with the same features. Without `--validation` the victims are those of the attack; with it they are the
+auxiliary people, attacked with the images of the training people: settings are chosen there.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from veilbench.families.templates.attacks.oracle import FEATURES_OF_REGIONS, Tem
 from veilbench.families.templates.attacks.system import TemplateSystem, enrol_victims, first_row_of_each
 from veilbench.families.templates.data.identities import Identities
 from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.open_features import OpenFeatures
 from veilbench.metrics.intervals import above_chance
 from veilbench.workflow.compose import composed, plain
 
@@ -70,12 +73,15 @@ def measure(name: str, attack: TemplateOracle, scheme: TemplateScheme, data: Ide
     own = data.auxiliary.images[rng.permutation(len(data.auxiliary))]
     chosen = attack.paths.choose(system, data.auxiliary, rng)
     for path in attack.paths.names():
+        started = time.process_time()
         counter, _ = attack.paths.take(path, system, own, rng)
+        spent = time.process_time() - started
         share = system.share_accepted(counter.highest, confidence=CONFIDENCE)
         gain = above_chance(share, attack.operating_point.blind_success(queries))
         accepted = show(system.share_accepted(counter.highest))
         print(
-            f"{name}, seed {seed}, {path}: accepted {accepted}, gain {show(gain)}{', chosen' * (path == chosen)}",
+            f"{name}, seed {seed}, {path}: accepted {accepted}, gain {show(gain)}, {spent:.1f} s"
+            f"{', chosen' * (path == chosen)}",
             flush=True,
         )
 
@@ -88,11 +94,16 @@ def main() -> None:
     arguments = parser.parse_args()
     for seed in range(arguments.seeds):
         data = prepare_data(plain(composed([f"experiment={METHODS[0]}"]))["data"], seed)
-        victims = take_validation_people(data) if arguments.validation else data
+        victims, attacked = take_validation_people(data) if arguments.validation else data, set[str]()
         for name in arguments.methods:
             config = plain(composed([f"experiment={name}"]))
             attack = build(config["attack"]["template_oracle"])
-            measure(name, attack, train(config, data, seed), victims, seed)
+            scheme = train(config, data, seed)
+            measure(name, attack, scheme, victims, seed)
+            openly = OpenFeatures.of(scheme)
+            if (features := openly.variant(data.auxiliary.samples[:4])) not in attacked:
+                attacked.add(features)
+                measure(f"features of {name}", attack, openly, victims, seed)
         controls = {"noise": attack.negative, "pca_template": attack.positive, "regions": FEATURES_OF_REGIONS}
         for name, control in controls.items():
             measure(name, attack, control.fit(data, np.random.default_rng(seed)), victims, seed)

@@ -94,6 +94,18 @@ def test_easy_people_are_told_apart_and_noise_is_not() -> None:
     assert not any("stolen_token" in name for name in found.metrics)
 
 
+def test_a_baseline_that_is_ahead_is_named_with_the_difference() -> None:
+    data = made(0.05)
+    found, noise = examined(SMALL, RawTemplate(PIXELS), data), examined(SMALL, Noise(PIXELS), data)
+    assert not any("points behind" in note for note in found.notes)
+    behind = 100 * (1 - noise.metrics["own_token_20_classes_3_samples"].value)
+    said = f"The templates are {behind:.1f} points behind raw pixels: classes=20, samples=3 of each."
+    assert said in noise.notes
+    assert sum("points behind" in note for note in noise.notes) == 8
+    keyed = examined(SMALL, KeyAlone(PIXELS), data)  # the key alone tells people apart, and templates under one do not
+    assert sum("points behind" in note for note in keyed.notes) == 8
+
+
 def test_the_numbers_are_those_of_a_plain_loop() -> None:
     data = made(0.6)
     found = examined(IdentificationClassifier((2,), (24,), ("knn",)), RawTemplate(PIXELS), data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge
@@ -11,6 +11,7 @@ from annotated_types import Ge
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import Count, NotNegative, Seed, Side
 from veilbench.families.templates.data.identities import IdentitiesData, resize_images
+from veilbench.families.templates.data.print_cores import find_cores
 from veilbench.families.templates.data.raw_identities import IdentitySource, RawIdentities, check_images
 
 
@@ -22,7 +23,9 @@ class TransferredData(IdentitiesData):
     Args:
         source: loader or generator of the auxiliary and test identities.
         learned: loader or generator of the training identities.
-        window: height and width of the central crop of the source's images, in pixels; None crops nothing.
+        window: height and width of the crop of the source's images, in pixels; None crops nothing.
+        centred: where the crop is: around the middle of each "image", or around the "core" of each print, which aligns
+            the impressions of a finger. At an edge the crop moves inwards.
         split: shares of the source's identities for the auxiliary and test parts; they sum to 1.
         enrolled: number of impressions of each test identity to enrol, drawn at random; the others are probes.
         size: height and width to scale all images to, in pixels.
@@ -40,20 +43,23 @@ class TransferredData(IdentitiesData):
         size: Sequence[Annotated[Side, Ge(8)]] = (96, 96),
         seed: Seed = 0,
         shuffled: bool = True,
+        centred: Literal["image", "core"] = "image",
     ) -> None:
         if len(split) != 2 or min(split) <= 0 or abs(sum(split) - 1) > 1e-6:
             raise ValueError(f"split={list(split)} must be two positive shares that make 1: auxiliary, test")
         if window is not None and len(window) != 2:
             raise ValueError(f"window={list(window)} must be two numbers, height and width, or null")
+        if centred not in ("image", "core"):
+            raise ValueError(f"centred={centred} must be image or core")
         super().__init__(source, (1 / 3, *(share * 2 / 3 for share in split)), enrolled, size, seed, shuffled)
-        self.learned, self.window, self.shares = learned, window, list(split)
+        self.learned, self.window, self.shares, self.centred = learned, window, list(split), centred
 
     def read(self) -> RawIdentities:
         """Return the images of both sources, the second one's identities numbered after the first one's."""
         raw, training = self.source.read(), self.learned.read()
         for identities in (raw, training):
             check_images(identities)
-        images = crop_centre(raw.samples, self.window) if self.window else raw.samples
+        images = self.crop(raw.samples) if self.window else raw.samples
         size = self.size or images.shape[2:]
         self.first_learned = int(raw.identities.max()) + 1
         return RawIdentities(
@@ -62,6 +68,14 @@ class TransferredData(IdentitiesData):
             np.r_[raw.impressions, training.impressions],
             notes=[*raw.notes, *training.notes, "Training and test identities come from different sources."],
         )
+
+    def crop(self, images: np.ndarray) -> np.ndarray:
+        """Return the window of each image, shape (n, 1, h, w) to (n, 1, height, width)."""
+        assert self.window
+        if self.centred == "core":
+            return crop_around(images, self.window, find_cores(images[:, 0]))
+        middle = np.tile(np.array(images.shape[2:]) // 2, (len(images), 1))
+        return crop_around(images, self.window, middle)
 
     def generate_twins(self, identities: np.ndarray, impressions: int | None = None) -> None:
         """Return nothing: real people, whom this class is for, have no generated twins."""
@@ -75,14 +89,22 @@ class TransferredData(IdentitiesData):
         return [people[people >= self.first_learned], of_source[:cut], of_source[cut:]]
 
 
-def crop_centre(images: np.ndarray, window: Sequence[int]) -> np.ndarray:
-    """Crop images of shape (n, 1, h, w) to a window around their centre.
+def crop_around(images: np.ndarray, window: Sequence[int], centres: np.ndarray) -> np.ndarray:
+    """Crop images to a window around a place of each, moved inwards where it would leave the image.
+
+    Args:
+        images: images, shape (n, 1, h, w).
+        window: height and width of the crop, in pixels.
+        centres: row and column of each place, shape (n, 2).
 
     Raises:
         UserError: the images are smaller than the window.
     """
-    room = [have - want for have, want in zip(images.shape[2:], window, strict=True)]
-    if min(room) < 0:
+    room = np.array(images.shape[2:]) - window
+    if room.min() < 0:
         raise UserError(f"window={list(window)} is larger than the images, {list(images.shape[2:])}")
-    top, left = (spare // 2 for spare in room)
-    return images[:, :, top : top + window[0], left : left + window[1]]
+    corners = np.clip(centres - np.array(window) // 2, 0, room)
+    height, width = window
+    return np.stack(
+        [image[:, top : top + height, left : left + width] for image, (top, left) in zip(images, corners, strict=True)]
+    )

@@ -20,6 +20,7 @@ from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.metrics.intervals import ends, proportion
 
 Classifier = Literal["logistic", "knn", "mlp"]
+BASELINES = ("raw pixels", "pca")
 SPREAD = 10.0  # mean length of training rows, so that regularisation does not depend on their unit
 
 
@@ -136,10 +137,29 @@ class IdentificationClassifier(Evaluation):
             if curves and curves[0].x:
                 title = f"Best classifier of {count} people"
                 findings.figures.append(Figure(title, "samples of each", "accuracy", curves, log_x=True))
+        findings.notes += tell_what_is_behind(table)
         if len(self.classifiers) > 1:
             findings.notes.append(
                 "The metrics are those of the best classifier on the test data; the table lists all of them."
             )
+
+
+def tell_what_is_behind(table: Sequence[Sequence[Any]]) -> list[str]:
+    """Return a sentence for each setting in which templates tell people apart less well than a baseline does.
+
+    Args:
+        table: rows of what is classified, number of classes, number of samples, and the accuracy of each classifier.
+            Templates with a key count under one key for all.
+    """
+    best = {tuple(row[:3]): max(metric.value for metric in row[3:]) for row in table}
+    scenario = "stolen_token" if any(name == "stolen_token" for name, *_ in best) else "own_token"
+    notes = []
+    for (name, count, samples), accuracy in best.items():
+        if name in BASELINES and (ahead := accuracy - best[(scenario, count, samples)]) > 0:
+            notes.append(
+                f"The templates are {100 * ahead:.1f} points behind {name}: classes={count}, samples={samples} of each."
+            )
+    return notes
 
 
 def make_classifier(kind: str, hidden: int, rng: np.random.Generator) -> Any:
