@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from veilbench.bench.limits import Count, Steps
-from veilbench.families.mail.attacks.poison.rogues.base import Rogue, RogueView
+from veilbench.families.mail.attacks.poison.rogues.base import LastRound, Rogue, RogueView
 from veilbench.families.mail.attacks.poison.trigger import Trigger
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch
 from veilbench.families.mail.schemes.filter import MailFilter
@@ -92,13 +92,14 @@ class AttackedFederation:
         from veilbench.families.mail.local_round import apply_update
 
         parties, weights = self._set_up(), list[Weights]([self.target.weights])
-        rng = np.random.default_rng([self.seed, 1])
+        rng, last = np.random.default_rng([self.seed, 1]), None
         for number in range(rounds):
             local = self._train(weights[-1], number) if number else self.first
             rows, clients = self.trigger.rows, len(self.batches)
-            view = RogueView(local.own, local.taught, rows, clients, self._simulate, rng)
+            view = RogueView(local.own, local.taught, rows, clients, self._simulate, rng, last)
             sent = [*self._fit(rogue.craft(view)), *local.honest[self.rogue.count :]]
-            weights.append(apply_update(weights[-1], combine(parties, sent, number)))
+            last = LastRound(sent[0], combine(parties, sent, number))
+            weights.append(apply_update(weights[-1], last.moved))
         return weights[1:]
 
     def replace_first(self, updates: Sequence[np.ndarray]) -> Weights:
