@@ -34,13 +34,16 @@ def pooled_deviation(shadows: np.ndarray, inside: np.ndarray, records: range, wh
 
 @pytest.mark.parametrize("count", [8, shadow_scores.MANY])
 def test_online_lira_is_the_ratio_of_two_normal_densities_of_one_width(count: int) -> None:
-    target, shadows, inside = draw(shadows=count)
-    expected = []
+    target, shadows, inside = draw(shadows=count, gap=0.2)
+    expected, raised = [], 0
     for record, seen in enumerate(target):
         ins, outs = sides(shadows, inside, record)
         alike = range(record, record + 1) if count == shadow_scores.MANY else range(len(target))
         width = pooled_deviation(shadows, inside, alike, (0, 1))
-        expected.append(norm.logpdf(seen, ins.mean(), width) - norm.logpdf(seen, outs.mean(), width))
+        member = max(ins.mean(), outs.mean() + shadow_scores.LEAST * width)
+        raised += member > ins.mean()
+        expected.append(norm.logpdf(seen, member, width) - norm.logpdf(seen, outs.mean(), width))
+    assert 0 < raised < len(target)
     np.testing.assert_allclose(lira_online(target, shadows, inside), expected)
 
 

@@ -13,7 +13,7 @@ from scipy.special import gammaln, log_expit, log_ndtr  # scipy.stats takes a se
 
 MANY = 32  # shadows from which LiRA estimates a variance for each record; in Carlini et al. (2022) 64
 SMALLEST = 1e-12  # smallest variance
-LEAST = 0.1  # smallest gap that BaVarIA counts, in standard deviations
+LEAST = 0.1  # smallest gap between members and others that counts, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,10 @@ def estimate_variances(shadows: int, *sides: Moments) -> np.ndarray:
 def lira_online(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return online LiRA: the log likelihood ratio of two normal laws (Carlini et al. 2022).
 
-    Both laws of a record have one variance. The paper estimates two. These differ by chance, and far from both means
-    the wider law is the likelier one on either side, whoever is a member.
+    Two things differ from the paper. Both laws of a record have one variance, where the paper estimates two: these
+    differ by chance, and far from both means the wider law is the likelier one on either side, whoever is a member. And
+    a member's mean is at least `LEAST` standard deviations above that of others: training on a record does not lower
+    its confidence, but with few shadows the estimates often say so.
 
     Args:
         target: the target's confidences, shape (n,).
@@ -81,9 +83,9 @@ def lira_online(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> 
         Scores, shape (n,). With fewer than `MANY` shadows, all records share one variance.
     """
     member, other = Moments.of(shadows, inside), Moments.of(shadows, ~inside)
-    middle = (member.means + other.means) / 2
     variances = estimate_variances(len(shadows), member, other)
-    return np.asarray((member.means - other.means) * (target - middle) / variances)
+    gaps = np.maximum(member.means - other.means, LEAST * np.sqrt(variances))
+    return np.asarray(gaps * (target - other.means - gaps / 2) / variances)
 
 
 def lira_offline(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
