@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 
 from veilbench.families.ciphers.attacks.ngrams import NGramModel
-from veilbench.families.ciphers.attacks.typography import add_capitals, add_punctuation, add_quotations
+from veilbench.families.ciphers.attacks.typography import add_capitals, add_quotations, copy_with_other_marks
 
 _LOCK = Lock()  # texts are attacked in parallel: the first thread fits the model, the others wait
 
@@ -41,5 +41,5 @@ def _fit_bigrams(auxiliary: bytes) -> NGramModel:
 
 @lru_cache(maxsize=2)
 def _fit(auxiliary: bytes, order: int) -> NGramModel:
-    text = add_capitals(add_quotations(np.frombuffer(auxiliary, np.uint8)))
-    return NGramModel.fit(add_punctuation(text), order)
+    text = np.frombuffer(auxiliary, np.uint8)
+    return NGramModel.fit(np.concatenate([add_capitals(add_quotations(text)), copy_with_other_marks(text)]), order)

@@ -43,8 +43,8 @@ def add_capitals(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[np.u
     return np.concatenate(parts).astype(np.uint8)
 
 
-def add_punctuation(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[np.uint8]:
-    """Append a copy of a part of a text in which marks within sentences, or at their end, are drawn anew.
+def copy_with_other_marks(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[np.uint8]:
+    """Copy a part of a text, in which some marks within sentences and at their end are drawn anew.
 
     Authors differ in how often they use colons, semicolons, question and exclamation marks. A mark that the statistics
     hardly contain is read as a bracket or an asterisk.
@@ -54,7 +54,7 @@ def add_punctuation(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[n
         share: Share of the text to copy, 0 to 1; a fixed seed draws the part and the marks.
 
     Returns:
-        Shape ``(length + floor(share * length),)``.
+        Shape ``(floor(share * length),)``.
 
     Raises:
         ValueError: If ``share`` is out of range.
@@ -66,7 +66,7 @@ def add_punctuation(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[n
     for marks in _MARKS_ALIKE:
         drawn = np.isin(copy, encode(marks)) & (rng.random(count) < _EXCHANGED)
         copy[drawn] = rng.choice(encode(marks), int(drawn.sum()))
-    return np.concatenate([symbols, copy])
+    return copy
 
 
 def add_quotations(symbols: NDArray[np.uint8], share: float = 0.35) -> NDArray[np.uint8]:
