@@ -5,11 +5,13 @@
 
 For each experiment and seed, the target is trained as the experiment says, and a pool of shadow filters as the target
 was: with its noise, its rule and its optimizer. `--unmatched` trains shadow filters without noise, by Adam. A smaller
-budget is the first filters of the same pool. FedMIA (`fedmia`), which needs the clients' updates and no shadow filters,
-stands beside them where the updates can be read. Prints, for each path and budget, the AUROC and the true positive
-rates at 1 % and 0.1 % false positives: mean of the seeds, and in brackets the lowest and the highest end of their 99 %
-intervals. The last column says in how many seeds the path breaks its positive control `MarkedMails` with this budget:
-the lower end of its gain is at least 0.8. Controls are trained without noise, so an experiment with noise has none.
+budget is the first filters of the same pool. `published` is online LiRA as in Carlini et al. (2022), in a plain loop:
+each law has a variance of its own, of each record from 64 filters on. FedMIA (`fedmia`), which needs the clients'
+updates and no shadow filters, stands beside them where the updates can be read. Prints, for each path and budget, the
+AUROC and the true positive rates at 1 % and 0.1 % false positives: mean of the seeds, and in brackets the lowest and
+the highest end of their 99 % intervals. The last column says in how many seeds the path breaks its positive control
+`MarkedMails` with this budget: the lower end of its gain is at least 0.8. Controls are trained without noise, so an
+experiment with noise has none.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import norm
 
 from mail import SHARED
 from veilbench.attack_methods.membership_report import measure_gains
@@ -43,7 +46,8 @@ from veilbench.workflow.compose import composed, plain
 
 CPU = Accelerator("cpu")
 THREAT = ThreatModel(score_queries=True, auxiliary_data=True, weights=True, client_messages=True)
-PLANTED = (LIRA, LIRA_OFFLINE, BAVARIA)  # paths whose positive control is `MarkedMails`
+PUBLISHED = "published"  # online LiRA with two variances
+PLANTED = (LIRA, PUBLISHED, LIRA_OFFLINE, BAVARIA)  # paths whose positive control is `MarkedMails`
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,29 @@ def grow_pool(game: MailGame, budgets: Sequence[int]) -> ShadowPool:
     return ShadowPool(*(np.concatenate([getattr(pool, name) for pool in pools]) for name in ("confidences", "inside")))
 
 
+def compare(game: MailGame, path: str, pool: ShadowPool) -> np.ndarray:
+    """Score the mails in question on one path."""
+    if path != PUBLISHED:
+        return game.compare(path, pool)
+    shadows, inside = pool.confidences[:, game.asked], pool.inside[:, game.asked]
+    target = game.confidences[game.asked] + np.median(pool.confidences) - np.median(game.confidences)
+    return score_published(target, shadows, inside)
+
+
+def score_published(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return the log ratio of two normal laws with two variances, shape (n,); arguments as those of `lira_online`."""
+    sides = [
+        [column[own == chosen] for column, own in zip(shadows.T, inside.T, strict=True)] for chosen in (True, False)
+    ]
+    widths = np.array([[side.std(ddof=1) for side in each] for each in sides])
+    if len(shadows) < 64:  # one width for all records
+        widths[:] = np.sqrt((widths**2).mean(1, keepdims=True))
+    member, other = (
+        norm.logpdf(target, [side.mean() for side in each], width) for each, width in zip(sides, widths, strict=True)
+    )
+    return np.asarray(member - other)
+
+
 def measure(scores: np.ndarray, rng: np.random.Generator) -> list[Metric]:
     """Return the AUROC and both true positive rates of scores, members first."""
     members, others = np.split(scores, 2)
@@ -100,12 +127,12 @@ def attack_target(
     planted = plant(attack, target, game) if plain_training == game.training else None
     pool = grow_pool(replace(game, training=plain_training) if unmatched else game, budgets)
     reached = {}
-    for path in SHADOWED:
+    for path in (PUBLISHED, *SHADOWED):
         for budget in budgets:
-            found = measure(game.compare(path, pool.first(budget)), rng)
+            found = measure(compare(game, path, pool.first(budget)), rng)
             passed = None
             if planted is not None and path in PLANTED:
-                gains = measure_gains({path: planted.compare(path, pool.first(budget))}, rng)
+                gains = measure_gains({path: compare(planted, path, pool.first(budget))}, rng)
                 passed = gains.largest().low >= attack.broken_threshold
             reached[path, budget] = Reached(found, passed)
     if FEDMIA in attack.paths(target, mails):

@@ -18,6 +18,7 @@ EVIDENCE_ROWS = {
     "published": "**published**",
     "ours": "**here, on the same**",
     "command": "**by**",
+    "growth": "**growth**",
 }
 FAMILIES = ("ciphers", "autoencoders", "templates", "mail")
 HEAD = """# Attacks

@@ -26,35 +26,45 @@ def sides(shadows: np.ndarray, inside: np.ndarray, record: int) -> tuple[np.ndar
     return shadows[inside[:, record], record], shadows[~inside[:, record], record]
 
 
-def pooled_deviation(shadows: np.ndarray, inside: np.ndarray, side: int) -> float:
-    parts = [sides(shadows, inside, record)[side] for record in range(shadows.shape[1])]
+def pooled_deviation(shadows: np.ndarray, inside: np.ndarray, records: range, which: tuple[int, ...]) -> float:
+    """Standard deviation around the means of each record's sides: 0 trained on it, 1 not."""
+    parts = [sides(shadows, inside, record)[side] for record in records for side in which]
     return float(np.sqrt(sum(((p - p.mean()) ** 2).sum() for p in parts) / sum(len(p) - 1 for p in parts)))
 
 
-def test_online_lira_is_the_ratio_of_two_normal_densities() -> None:
-    target, shadows, inside = draw()
-    member, other = (pooled_deviation(shadows, inside, side) for side in (0, 1))
-    expected = []
+@pytest.mark.parametrize("count", [8, shadow_scores.MANY])
+def test_online_lira_is_the_ratio_of_two_normal_densities_of_one_width(count: int) -> None:
+    target, shadows, inside = draw(shadows=count, gap=0.2)
+    expected, raised = [], 0
     for record, seen in enumerate(target):
         ins, outs = sides(shadows, inside, record)
-        expected.append(norm.logpdf(seen, ins.mean(), member) - norm.logpdf(seen, outs.mean(), other))
+        alike = range(record, record + 1) if count == shadow_scores.MANY else range(len(target))
+        width = pooled_deviation(shadows, inside, alike, (0, 1))
+        member = max(ins.mean(), outs.mean() + shadow_scores.LEAST * width)
+        raised += member > ins.mean()
+        expected.append(norm.logpdf(seen, member, width) - norm.logpdf(seen, outs.mean(), width))
+    assert 0 < raised < len(target)
     np.testing.assert_allclose(lira_online(target, shadows, inside), expected)
 
 
-def test_many_shadows_give_each_record_its_own_variance() -> None:
-    target, shadows, inside = draw(shadows=shadow_scores.MANY)
-    expected = []
+def test_far_above_both_laws_online_lira_finds_members_where_two_widths_do_not() -> None:
+    """The shadows find a gap of 0.7 deviations; the target is six above its usual confidence, or six below."""
+    rng, member = np.random.default_rng(1), np.arange(1_000) < 500
+    inside = rng.permuted(np.tile((np.arange(64) < 32)[:, None], 1_000), axis=0)
+    shadows, target = rng.standard_normal((64, 1_000)) + 0.7 * inside, np.where(member, 6.0, -6.0)
+    two_widths = []
     for record, seen in enumerate(target):
         ins, outs = sides(shadows, inside, record)
-        expected.append(
-            norm.logpdf(seen, ins.mean(), ins.std(ddof=1)) - norm.logpdf(seen, outs.mean(), outs.std(ddof=1))
-        )
-    np.testing.assert_allclose(lira_online(target, shadows, inside), expected)
+        laws = norm.logpdf(seen, ins.mean(), ins.std(ddof=1)), norm.logpdf(seen, outs.mean(), outs.std(ddof=1))
+        two_widths.append(laws[0] - laws[1])
+    scores = lira_online(target, shadows, inside)
+    assert auroc(scores[member], scores[~member]) > 0.99
+    assert auroc(np.array(two_widths)[member], np.array(two_widths)[~member]) < 0.9
 
 
 def test_offline_lira_is_the_tail_of_the_law_of_the_shadows_without_the_record() -> None:
     target, shadows, inside = draw()
-    deviation = pooled_deviation(shadows, inside, 1)
+    deviation = pooled_deviation(shadows, inside, range(len(target)), (1,))
     means = [sides(shadows, inside, record)[1].mean() for record in range(len(target))]
     np.testing.assert_allclose(lira_offline(target, shadows, inside), -norm.logsf(target, means, deviation))
     shifted = np.where(inside, 99.0, shadows)  # what shadows with the record say does not matter

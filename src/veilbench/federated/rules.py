@@ -30,10 +30,14 @@ def trimmed_mean(updates: np.ndarray, share: float) -> np.ndarray:
 
 
 def krum(updates: np.ndarray, malicious: int) -> int:
-    """Return the index of the update that is closest to its nearest neighbours (Blanchard et al. 2017).
+    """Return the index of the update with the lowest score of `krum_scores`, the first one in case of a tie."""
+    return int(krum_scores(updates, malicious).argmin())
 
-    The score of an update is the sum of squared distances to its `clients - malicious - 2` nearest neighbours. The
-    update with the lowest score is selected, the first one in case of a tie.
+
+def krum_scores(updates: np.ndarray, malicious: int) -> np.ndarray:
+    """Return how far each update is from its nearest neighbours (Blanchard et al. 2017), shape (clients,).
+
+    The score of an update is the sum of squared distances to its `clients - malicious - 2` nearest neighbours.
 
     Args:
         updates: one update per client, shape (clients, size).
@@ -48,7 +52,8 @@ def krum(updates: np.ndarray, malicious: int) -> int:
     squares = (updates**2).sum(1)
     distances = squares[:, None] + squares - 2 * updates @ updates.T
     np.fill_diagonal(distances, np.inf)
-    return int(np.sort(distances, axis=1)[:, :nearest].sum(1).argmin())
+    scores: np.ndarray = np.sort(distances, axis=1)[:, :nearest].sum(1)
+    return scores
 
 
 def geometric_median(updates: np.ndarray, iterations: int = 100, smoothing: float = 1e-6) -> np.ndarray:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, log_expit, log_ndtr  # scipy.stats takes a second to import
 
-MANY = 64  # shadows from which LiRA estimates a variance for each record (Carlini et al. 2022)
+MANY = 32  # shadows from which LiRA estimates a variance for each record; in Carlini et al. (2022) 64
 SMALLEST = 1e-12  # smallest variance
-LEAST = 0.1  # smallest gap that BaVarIA counts, in standard deviations
-HALF_LOG_TAU = 0.5 * float(np.log(2 * np.pi))
+LEAST = 0.1  # smallest gap between members and others that counts, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,30 @@ class Moments:
         means = np.where(chosen, shadows, 0).sum(0) / counts
         return cls(counts, means, (np.where(chosen, shadows - means, 0) ** 2).sum(0))
 
-    def variance(self) -> float:
-        """Return the variance that all records share."""
-        return max(float(self.squares.sum() / max((self.counts - 1).sum(), 1)), SMALLEST)
 
-    def variances(self, shadows: int) -> np.ndarray:
-        """Return each record's own variance, shape (n,), or the common one if there are fewer than `MANY` shadows."""
-        if shadows < MANY:
-            return np.full(len(self.means), self.variance())
-        return np.asarray(np.maximum(self.squares / np.maximum(self.counts - 1, 1), SMALLEST))
+def estimate_variances(shadows: int, *sides: Moments) -> np.ndarray:
+    """Return the variance of each record's confidences around the mean of their side, shape (n,).
+
+    With fewer than `MANY` shadows, all records share one variance.
+
+    Args:
+        shadows: number of shadows.
+        sides: what the shadows of one side, or of both, say of each record.
+    """
+    squares = np.sum([side.squares for side in sides], 0)
+    freedom = np.sum([side.counts - 1 for side in sides], 0)
+    if shadows < MANY:
+        squares, freedom = np.full(len(squares), squares.sum()), np.full(len(freedom), freedom.sum())
+    return np.asarray(np.maximum(squares / np.maximum(freedom, 1), SMALLEST))
 
 
 def lira_online(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return online LiRA: the log likelihood ratio of two normal laws (Carlini et al. 2022).
+
+    Two things differ from the paper. Both laws of a record have one variance, where the paper estimates two: these
+    differ by chance, and far from both means the wider law is the likelier one on either side, whoever is a member. And
+    a member's mean is at least `LEAST` standard deviations above that of others: training on a record does not lower
+    its confidence, but with few shadows the estimates often say so.
 
     Args:
         target: the target's confidences, shape (n,).
@@ -70,11 +80,12 @@ def lira_online(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> 
         inside: which shadow was trained on which record, shape (shadows, n), bool.
 
     Returns:
-        Scores, shape (n,). With fewer than `MANY` shadows, all records share one variance for each law.
+        Scores, shape (n,). With fewer than `MANY` shadows, all records share one variance.
     """
-    sides = (Moments.of(shadows, inside), Moments.of(shadows, ~inside))
-    member, other = (_log_normal(target, side.means, side.variances(len(shadows))) for side in sides)
-    return np.asarray(member - other)
+    member, other = Moments.of(shadows, inside), Moments.of(shadows, ~inside)
+    variances = estimate_variances(len(shadows), member, other)
+    gaps = np.maximum(member.means - other.means, LEAST * np.sqrt(variances))
+    return np.asarray(gaps * (target - other.means - gaps / 2) / variances)
 
 
 def lira_offline(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -86,7 +97,7 @@ def lira_offline(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) ->
         Minus the logarithm of the upper tail of the normal law, shape (n,); it orders as the tail does.
     """
     other = Moments.of(shadows, ~inside)
-    return np.asarray(-log_ndtr(-(target - other.means) / np.sqrt(other.variances(len(shadows)))))
+    return np.asarray(-log_ndtr(-(target - other.means) / np.sqrt(estimate_variances(len(shadows), other))))
 
 
 def bavaria(target: np.ndarray, shadows: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -166,10 +177,6 @@ def rmia(
     baseline = np.sort(log_expit(theirs) - np.log(np.exp(log_expit(common)).mean(0)))
     ratios = log_expit(target) - np.log(usual)
     return np.asarray(np.searchsorted(baseline, ratios - np.log(gamma), "right") / len(baseline))
-
-
-def _log_normal(x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    return np.asarray(-((x - mean) ** 2) / (2 * variance) - np.log(variance) / 2 - HALF_LOG_TAU)
 
 
 def log_student(x: np.ndarray, mean: np.ndarray, scale: np.ndarray, freedom: np.ndarray) -> np.ndarray:

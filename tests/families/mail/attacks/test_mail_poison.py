@@ -17,6 +17,7 @@ from veilbench.bench.verdict import Verdict
 from veilbench.families.mail.attacks.poison.attack import MailPoison
 from veilbench.families.mail.attacks.poison.federation import AttackedFederation, RogueClients
 from veilbench.families.mail.attacks.poison.outcome import Outcome, find_strongest
+from veilbench.families.mail.attacks.poison.rogues.base import Rogue
 from veilbench.families.mail.attacks.poison.rogues.boosted import Boosted
 from veilbench.families.mail.attacks.poison.rogues.colluding import Colluding
 from veilbench.families.mail.attacks.poison.rogues.tailored import Tailored
@@ -27,7 +28,7 @@ from veilbench.families.mail.attacks.poison.trigger import (
     draw_unused_words,
     prepend_words,
 )
-from veilbench.families.mail.attacks.word_leak.clients import ClientBatch
+from veilbench.families.mail.attacks.word_leak.clients import ClientBatch, draw_batches
 from veilbench.families.mail.baselines.plain_federation import PlainFederation
 from veilbench.families.mail.data.mail import Mails
 from veilbench.families.mail.schemes.filter import MailFilter
@@ -286,3 +287,15 @@ def test_more_words_pass_a_rule_that_bounds_the_norm(data: Mails) -> None:
     assert many is not None
     assert many.value > few.value + 0.1
     assert many.low > 0.05 > few.value
+
+
+@pytest.mark.parametrize("rogue", [Colluding(), Tailored()])
+def test_krum_lets_the_trigger_pass_where_clients_differ_in_their_number_of_mails(data: Mails, rogue: Rogue) -> None:
+    """It selects the client with the fewest mails first, and then the trigger alone."""
+    target, rng = filter_of(data, Robust("krum", malicious=2)), np.random.default_rng(0)
+    sizes = [40, 40, 6, 10, 20, 30, 40, 60, 80, 34]
+    federation = MailPoison(THREAT, target).set_up(target, data, rng, batches=draw_batches(data, sizes, rng))
+    weights = federation.run(rogue, 8)
+    first, last = (Outcome.measure(federation, weights[at], data) for at in (0, -1))
+    assert first.gain.value < 0.2
+    assert last.gain.value > 0.8

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from veilbench.families.mail.attacks.poison.rogues.base import Rogue, RogueView
+from veilbench.families.mail.attacks.poison.rogues.base import LastRound, Rogue, RogueView
 from veilbench.families.mail.attacks.poison.rogues.boosted import Boosted
 from veilbench.families.mail.attacks.poison.rogues.colluding import Colluding
 from veilbench.families.mail.attacks.poison.rogues.little_is_enough import LittleIsEnough, largest_z
+from veilbench.families.mail.attacks.poison.rogues.small_update import SHARE, craft_small, selects_one
 from veilbench.families.mail.attacks.poison.rogues.tailored import SCALES, Tailored
 from veilbench.families.mail.baselines.plain_federation import PlainFederation
-from veilbench.federated.rules import clipped_mean, krum
+from veilbench.federated.rules import clipped_mean, geometric_median, krum, median
 
 ROWS, SIZE, CLIENTS = np.array([3, 7]), 400, 10
 
@@ -132,3 +134,52 @@ def test_honest_updates_are_drawn_with_the_triggers_rows_where_clients_use_its_w
         own[:, ROWS] *= used
         Tailored().craft(RogueView(own, np.tile([-0.3, -0.4], (2, 1)), ROWS, CLIENTS, watch, rng))
         assert (seen[0][2:][:, ROWS] != 0).all() == used
+
+
+def draw_unequal(seed: int) -> np.ndarray:
+    """Updates of eight honest clients with few to many mails: nearly orthogonal, and of norms from 0.3 to 1.5."""
+    updates: np.ndarray = np.random.default_rng(seed).standard_normal((8, SIZE)) / np.sqrt(SIZE)
+    updates[:, ROWS] = 0
+    return updates * np.linspace(0.3, 1.5, 8)[:, None]
+
+
+@pytest.mark.parametrize("rogue", [Colluding(), Tailored()])
+def test_krum_selects_the_shortest_honest_update_and_then_a_shorter_one_of_the_trigger(rogue: Rogue) -> None:
+    for seed in range(10):
+        seen = view(by_krum, seed=seed)
+        moves = []
+        for number in range(3):
+            sent, honest = rogue.craft(seen), draw_unequal(1_000 + 10 * seed + number)
+            chosen = krum(np.concatenate([sent, honest]), 2)
+            moves.append(chosen)
+            seen = replace(seen, last=LastRound(sent[0], np.concatenate([sent, honest])[chosen]))
+        assert moves == [2, 0, 0]  # first the shortest honest one
+
+
+def test_a_small_update_moves_the_trigger_alone_and_keeps_its_norm_while_it_is_selected() -> None:
+    seen, honest = view(by_krum), draw_unequal(5)[0]
+    first = craft_small(replace(seen, last=LastRound(seen.own.mean(0), honest)))
+    assert first is not None
+    np.testing.assert_array_equal(np.flatnonzero(first.any(0)), ROWS)
+    np.testing.assert_allclose(first[:, ROWS], np.tile(SHARE * np.linalg.norm(honest) * seen.direction, (2, 1)))
+    again = craft_small(replace(seen, last=LastRound(first[0], first[0].astype(np.float32))))
+    np.testing.assert_allclose(again, first)
+    shorter = craft_small(replace(seen, last=LastRound(first[0], honest / 2)))
+    np.testing.assert_allclose(shorter, first / 2)
+
+
+def test_updates_stay_as_they_are_where_the_rule_selects_them_or_selects_none() -> None:
+    seen = view(by_krum)
+    assert craft_small(seen) is None  # the first round
+    sent = Colluding().craft(seen)[0]
+    assert craft_small(replace(seen, last=LastRound(sent, sent))) is None
+    for rule in (mean, median, geometric_median):
+        combined = rule(np.stack([sent, *draw_unequal(5)]))
+        assert craft_small(replace(view(rule), last=LastRound(sent, combined))) is None
+
+
+@pytest.mark.parametrize(("rule", "selects"), [(by_krum, True), (mean, False), (median, False)])
+def test_a_trial_tells_whether_a_rule_selects_one_update(
+    rule: Callable[[np.ndarray], np.ndarray], selects: bool
+) -> None:
+    assert selects_one(view(rule)) is selects

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from veilbench.bench.limits import Count, Steps
-from veilbench.families.mail.attacks.poison.rogues.base import Rogue, RogueView
+from veilbench.families.mail.attacks.poison.rogues.base import LastRound, Rogue, RogueView
 from veilbench.families.mail.attacks.poison.trigger import Trigger
 from veilbench.families.mail.attacks.word_leak.clients import ClientBatch
 from veilbench.families.mail.schemes.filter import MailFilter
@@ -92,14 +92,21 @@ class AttackedFederation:
         from veilbench.families.mail.local_round import apply_update
 
         parties, weights = self._set_up(), list[Weights]([self.target.weights])
-        rng = np.random.default_rng([self.seed, 1])
+        rng, last = np.random.default_rng([self.seed, 1]), None
         for number in range(rounds):
             local = self._train(weights[-1], number) if number else self.first
-            rows, clients = self.trigger.rows, len(self.batches)
-            view = RogueView(local.own, local.taught, rows, clients, self._simulate, rng)
-            sent = [*self._fit(rogue.craft(view)), *local.honest[self.rogue.count :]]
-            weights.append(apply_update(weights[-1], combine(parties, sent, number)))
+            sent = [*self._craft(rogue, local, rng, last), *local.honest[self.rogue.count :]]
+            last = LastRound(sent[0], combine(parties, sent, number))
+            weights.append(apply_update(weights[-1], last.moved))
         return weights[1:]
+
+    def craft_first(self, rogue: Rogue) -> np.ndarray:
+        """Return the updates that the malicious clients send in the first round, shape (rogues, size)."""
+        return self._craft(rogue, self.first, np.random.default_rng([self.seed, 1]), None)
+
+    def _craft(self, rogue: Rogue, local: LocalUpdates, rng: np.random.Generator, last: LastRound | None) -> np.ndarray:
+        rows, clients = self.trigger.rows, len(self.batches)
+        return self._fit(rogue.craft(RogueView(local.own, local.taught, rows, clients, self._simulate, rng, last)))
 
     def replace_first(self, updates: Sequence[np.ndarray]) -> Weights:
         """Return the weights after one round in which the first clients send these updates."""

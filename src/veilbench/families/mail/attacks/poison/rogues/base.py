@@ -13,6 +13,19 @@ from veilbench.families.mail.schemes.spam_scorer import SpamScorer
 
 
 @dataclass(frozen=True)
+class LastRound:
+    """What the malicious clients know of the round before.
+
+    Attributes:
+        sent: update that the first of them sent, shape (size,).
+        moved: how far the shared weights moved, shape (size,).
+    """
+
+    sent: np.ndarray
+    moved: np.ndarray
+
+
+@dataclass(frozen=True)
 class RogueView:
     """What the malicious clients know when they craft the updates of a round. They see no honest client's update.
 
@@ -23,6 +36,7 @@ class RogueView:
         clients: number of clients in the round.
         aggregate: the federation's public rule, which maps updates of shape (clients, size) to one of shape (size,).
         rng: source of the malicious clients' randomness.
+        last: the round before; None in the first one.
     """
 
     own: np.ndarray
@@ -31,6 +45,7 @@ class RogueView:
     clients: int
     aggregate: Callable[[np.ndarray], np.ndarray]
     rng: np.random.Generator
+    last: LastRound | None = None
 
     @property
     def direction(self) -> np.ndarray:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from veilbench.bench.limits import Positive
 from veilbench.families.mail.attacks.poison.rogues.base import RogueView
+from veilbench.families.mail.attacks.poison.rogues.small_update import craft_small
 from veilbench.families.mail.attacks.poison.rogues.stealthy import StealthyRogue
 
 
@@ -25,6 +28,11 @@ class Colluding(StealthyRogue):
 
     scale: Positive = 0.85
     name: ClassVar[str] = "colluding"
+
+    def craft(self, view: RogueView) -> np.ndarray:
+        """Return the same update for each client, shape (rogues, size)."""
+        small = craft_small(view)
+        return super().craft(view) if small is None else small
 
     def find_distance(self, view: RogueView) -> float:
         """Return the fixed distance of the settings."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from veilbench.bench.limits import Count
 from veilbench.families.mail.attacks.poison.rogues.base import Rogue, RogueView
+from veilbench.families.mail.attacks.poison.rogues.small_update import craft_small
 
 SCALES = 2.0 ** np.arange(-3, 13)  # norms of the trigger's rows that are tried first, in units of the deviations' norm
 NEAR = 2.0 ** np.linspace(-1, 1, 9)  # factors by which the best of them is refined
@@ -21,7 +22,8 @@ class Tailored(Rogue):
 
     The attack tailored to a known rule of Shejwalkar and Houmansadr (2021), in the trigger's direction. The
     rule is public. The clients do not see the honest updates: they draw them from normal distributions with the mean
-    and the deviations of their own updates, which allow for the uncertainty of the mean.
+    and the deviations of their own updates, which allow for the uncertainty of the mean. Where this misjudges a rule
+    that selects one update, they send a smaller one, see `small_update.py`.
 
     Attributes:
         draws: number of rounds that are simulated for each scale.
@@ -32,6 +34,8 @@ class Tailored(Rogue):
 
     def craft(self, view: RogueView) -> np.ndarray:
         """Return the same update for each client, shape (rogues, size)."""
+        if (small := craft_small(view)) is not None:
+            return small
         unit = float(np.linalg.norm(view.deviations))
         honest = [self._draw_honest(view) for _ in range(self.draws)]
         best = _choose(view, unit * SCALES, honest)
