@@ -8,13 +8,13 @@ from threading import Lock
 import numpy as np
 
 from veilbench.families.ciphers.attacks.ngrams import NGramModel
-from veilbench.families.ciphers.attacks.typography import add_capitals, add_quotations, copy_with_other_marks
+from veilbench.families.ciphers.attacks.typography import add_capitals, add_quotations
 
 _LOCK = Lock()  # texts are attacked in parallel: the first thread fits the model, the others wait
 
 
 def fit_language_model(auxiliary: np.ndarray, order: int) -> NGramModel:
-    """Fit an n-gram model to a text and copies of parts of it in other typography; the last two models are cached.
+    """Fit an n-gram model to a text and copies of parts of it in capitals and quoted; the last two models are cached.
 
     Args:
         auxiliary: symbols of the text, shape (length,), uint8.
@@ -41,5 +41,4 @@ def _fit_bigrams(auxiliary: bytes) -> NGramModel:
 
 @lru_cache(maxsize=2)
 def _fit(auxiliary: bytes, order: int) -> NGramModel:
-    text = np.frombuffer(auxiliary, np.uint8)
-    return NGramModel.fit(np.concatenate([add_capitals(add_quotations(text)), copy_with_other_marks(text)]), order)
+    return NGramModel.fit(add_capitals(add_quotations(np.frombuffer(auxiliary, np.uint8))), order)

@@ -12,8 +12,6 @@ from veilbench.text.alphabet import decode, encode
 _MARKS = {'"': 1.0, "'": 0.3}
 """Quotation marks, and how much of the text is copied with each, relative to the first. Printers use either, but one in
 a text. With equal copies, a key that reads some of the first as the second is as likely as one that does not."""
-_MARKS_ALIKE, _EXCHANGED = (".?!", ",;:"), 0.3
-"""Marks that authors use in place of each other, and the share of them that are drawn anew."""
 _QUOTED, _SENTENCES = 0.6, (1, 4)
 """Share of the passages that are quoted, and the range of their number of sentences, the end excluded."""
 
@@ -41,32 +39,6 @@ def add_capitals(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[np.u
     upper_case, title_case = symbols - 32 * lower, symbols - 32 * initial
     parts = [symbols, upper_case[:count], title_case[len(symbols) - count :]]
     return np.concatenate(parts).astype(np.uint8)
-
-
-def copy_with_other_marks(symbols: NDArray[np.uint8], share: float = 0.1) -> NDArray[np.uint8]:
-    """Copy a part of a text, in which some marks within sentences and at their end are drawn anew.
-
-    Authors differ in how often they use colons, semicolons, question and exclamation marks. A mark that the statistics
-    hardly contain is read as a bracket or an asterisk.
-
-    Args:
-        symbols: Shape ``(length,)``; character codes minus 32.
-        share: Share of the text to copy, 0 to 1; a fixed seed draws the part and the marks.
-
-    Returns:
-        Shape ``(floor(share * length),)``.
-
-    Raises:
-        ValueError: If ``share`` is out of range.
-    """
-    _check_share(share)
-    rng, count = np.random.default_rng(0), int(share * len(symbols))
-    first = int(rng.integers(len(symbols) - count + 1))
-    copy = symbols[first : first + count].copy()
-    for marks in _MARKS_ALIKE:
-        drawn = np.isin(copy, encode(marks)) & (rng.random(count) < _EXCHANGED)
-        copy[drawn] = rng.choice(encode(marks), int(drawn.sum()))
-    return copy
 
 
 def add_quotations(symbols: NDArray[np.uint8], share: float = 0.35) -> NDArray[np.uint8]:

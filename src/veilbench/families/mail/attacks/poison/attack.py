@@ -37,7 +37,8 @@ class MailPoison(Attack[MailFilter, Mails]):
     words that no mail contains; all other rows of a backdoor update are honest. Each behaviour of the malicious
     clients is a path: `boosted` enlarges the trigger's rows (Bagdasaryan et al. 2020), `tailored` looks for the largest
     scale that the rule accepts (Shejwalkar and Houmansadr 2021), `colluding` sends equal updates, which Krum selects,
-    and `little_is_enough` stays within the spread of the updates (Baruch et al. 2019). The malicious clients know their
+    and `little_is_enough` stays within the spread of the updates (Baruch et al. 2019). Where a rule selects another
+    client's update, `tailored` and `colluding` send a smaller one in the next round. The malicious clients know their
     own mails, the rule and the shared weights, but no honest update. Clients that flip their labels are reported beside
     them, after one round. To compare aggregations, run one experiment with each; the report has a table of them.
 
