@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from veilbench.bench import stages
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.errors import UserError
+from veilbench.bench.trained_model import load_trained_model
 from veilbench.families.autoencoders.baselines.mahalanobis import Mahalanobis
 from veilbench.families.autoencoders.baselines.pca import Pca
 from veilbench.families.autoencoders.data import rows as rows_module
@@ -24,6 +27,7 @@ from veilbench.families.autoencoders.data.streamed_rows import hash_rows
 from veilbench.families.autoencoders.evaluations.anomaly import Anomaly
 from veilbench.families.autoencoders.schemes import base
 from veilbench.training.none import NoTraining
+from veilbench.workflow.compose import composed, plain
 
 
 @pytest.fixture(autouse=True)
@@ -172,6 +176,28 @@ def test_anomalies_are_measured_on_all_rows_in_parts(tmp_path: Path, monkeypatch
         monkeypatch.setattr(base, "AT_ONCE", 90)
     for name in ("auroc", "average_precision", "false_alarms", "detected", "norm_correlation"):
         assert found[1][name].value == pytest.approx(found[0][name].value, abs=1e-9)
+
+
+def test_stages_give_rows_on_disk_to_what_reads_them_in_parts_and_a_sample_to_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "MOST_GATHERED", 100)
+    made().to_parquet(tmp_path / "table.parquet", index=False)
+    table = [f"data.source.path={tmp_path / 'table.parquet'}", "data.source.label=label", "data.source.missing=drop"]
+    words = ["data=parquet", *table, "data.normal=[ok]", "model=pca", "model.code=2", "training=none", "tracking=none"]
+    config = plain(composed([*words, "evaluation=[anomaly, reconstruction]", "attack=[evasion]"]))
+    prepared, trained = tmp_path / "prepared", tmp_path / "train"
+    stages.prepare(config, prepared)
+    stages.train(config, prepared, trained)
+    stages.evaluate(config, prepared, trained, tmp_path / "evaluate")
+    found = json.loads((tmp_path / "evaluate" / "findings.json").read_text())
+    counts = {f"{key}.{name}": one["n"] for key in found for name, one in found[key]["metrics"].items()}
+    rows = RowsData(TableFile("table.parquet"), streamed=True).load(prepared)
+    assert counts["anomaly.auroc"] == len(rows.test) > 100
+    assert counts["reconstruction.mse"] + counts["reconstruction.mse_anomalies"] == 100
+    assert rows.notes[-1].endswith(f"gets 100 of the {len(rows.train)} training rows")
+    expected = Pca(2).fit(rows.gathered(), np.random.default_rng(0)).arrays()["mean"]
+    assert np.allclose(load_trained_model(trained).arrays()["mean"], expected)
 
 
 def test_hashes_tell_rows_apart() -> None:

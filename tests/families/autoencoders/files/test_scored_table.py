@@ -15,7 +15,9 @@ from fitting import Refusal, Train, fit
 from scipy.stats import rankdata
 
 from command_line import run
+from veilbench.bench.errors import UserError
 from veilbench.bench.trained_model import load_trained_model
+from veilbench.families.autoencoders.data.loaders import table_file
 from veilbench.families.autoencoders.data.row_format import load_row_format
 from veilbench.families.autoencoders.data.rows import PARTS, RowsData
 from veilbench.families.autoencoders.files.new_rows import read_rows
@@ -95,6 +97,22 @@ def test_order_of_columns_format_of_the_file_and_labels_do_not_matter(mahalanobi
     one = made().iloc[[7]]
     one.to_csv("one.csv", index=False)
     np.testing.assert_allclose(score_table(mahalanobis, Path("one.csv"), 2).scores, expected.scores[[7]], rtol=1e-5)
+
+
+def test_a_parquet_file_is_scored_in_batches(mahalanobis: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = score_table(mahalanobis, Path("table.csv"), 2)
+    monkeypatch.setattr(table_file, "AT_ONCE", 50)
+    made().to_parquet("table.parquet", row_group_size=35)
+    parts = [len(rows) for rows in read_rows(Path("table.parquet"), load_row_format(mahalanobis))]
+    assert parts == [50, 50, 20]
+    scored = score_table(mahalanobis, Path("table.parquet"), 2)
+    np.testing.assert_allclose(scored.scores, expected.scores, rtol=1e-6)
+    np.testing.assert_array_equal(scored.features, expected.features)
+    wrong = made()
+    wrong.loc[77, "kind"] = "w"
+    wrong.to_parquet("wrong.parquet")
+    with pytest.raises(UserError, match=r"wrong.parquet, row 77: 'w' in column kind is no value of the training data"):
+        score_table(mahalanobis, Path("wrong.parquet"), 2)
 
 
 def test_the_features_with_the_largest_parts_are_named(mahalanobis: Path, capsys: pytest.CaptureFixture[str]) -> None:
