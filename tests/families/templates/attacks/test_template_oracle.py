@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from veilbench.attack_methods.hashed_noise import hash_to_noise
 from veilbench.bench.accelerator import Accelerator
 from veilbench.bench.control_memory import ControlMemory
 from veilbench.bench.errors import UserError
@@ -73,6 +74,41 @@ def test_scores_lead_in_with_both_controls_passed(people: Identities, tmp_path: 
     assert listed.y[-1] == found.metrics["accepted_by_dictionary"].value
     assert chance.y[0] == pytest.approx(0.005)
     assert [shown.title for shown in found.pictures] == ["Enrolled impressions and the attack's last images"]
+
+
+def test_the_control_on_open_features_is_shared_by_methods_with_the_same_features(
+    people: Identities, tmp_path: Path
+) -> None:
+    tried, strict = attack(queries=20, population=4), np.random.SeedSequence(2)
+
+    def count_controls(scheme: TemplateScheme) -> int:
+        fitted = scheme.fit(people, np.random.default_rng(0))
+        tried.examine(fitted, people, Accelerator("cpu"), strict, ControlMemory(tmp_path, "key"))
+        return len(list(tmp_path.glob("*subject*")))
+
+    assert [count_controls(RandomProjection(PCA, 20)), count_controls(RawTemplate(PCA))] == [1, 1]
+    assert count_controls(RawTemplate(ImageExtractor("pixels", 12))) == 2
+
+
+class Hashed(ImageExtractor):
+    """Features that no search leads into: any change of an image changes all of them."""
+
+    def fit(self, images: np.ndarray, rng: np.random.Generator) -> Hashed:
+        return self
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return hash_to_noise(b"", images, 20)
+
+    def lacks(self) -> dict[str, str]:
+        return {"gradients": "a hash has none"}
+
+
+def test_features_that_the_search_does_not_lead_into_are_named(people: Identities, tmp_path: Path) -> None:
+    fitted = RandomProjection(Hashed(), 20).fit(people, np.random.default_rng(0))
+    memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(2)
+    found = attack(queries=20, population=4).examine(fitted, people, Accelerator("cpu"), seeds, memory)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "the positive control of the path the subject's features, OpenFeatures, failed" in found.reason
 
 
 def test_decisions_get_nobody_in_faster_but_improve_what_got_in(people: Identities) -> None:
