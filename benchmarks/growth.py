@@ -26,7 +26,9 @@ def measure(work: Callable[[], Any]) -> tuple[Any, float, float]:
 
 
 def fit_exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
-    """Return the slope of a line fitted to the logarithms: 1 is linear, and below 1 there are fixed costs."""
+    """Return the slope of a line fitted to the logarithms: 1 is linear, below 1 are fixed costs; NaN of one size."""
+    if len(sizes) < 2:
+        return float("nan")
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
