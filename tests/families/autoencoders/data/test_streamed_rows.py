@@ -185,11 +185,16 @@ def test_stages_give_rows_on_disk_to_what_reads_them_in_parts_and_a_sample_to_th
     made().to_parquet(tmp_path / "table.parquet", index=False)
     table = [f"data.source.path={tmp_path / 'table.parquet'}", "data.source.label=label", "data.source.missing=drop"]
     words = ["data=parquet", *table, "data.normal=[ok]", "model=pca", "model.code=2", "training=none", "tracking=none"]
-    config = plain(composed([*words, "evaluation=[anomaly, reconstruction]", "attack=[evasion]"]))
+    short = ["attack=[inversion]", "attack.inversion.attackers=[linear]"]
+    config = plain(composed([*words, "evaluation=[anomaly, reconstruction]", *short]))
     prepared, trained = tmp_path / "prepared", tmp_path / "train"
     stages.prepare(config, prepared)
     stages.train(config, prepared, trained)
     stages.evaluate(config, prepared, trained, tmp_path / "evaluate")
+    stages.attack(config, prepared, trained, tmp_path / "attack", tmp_path / "controls")
+    attacked = json.loads((tmp_path / "attack" / "findings.json").read_text())["inversion"]
+    assert 0 < attacked["gain"]["n"] <= 100
+    assert {control["kind"] for control in attacked["controls"]} == {"positive", "negative"}
     found = json.loads((tmp_path / "evaluate" / "findings.json").read_text())
     counts = {f"{key}.{name}": one["n"] for key in found for name, one in found[key]["metrics"].items()}
     rows = RowsData(TableFile("table.parquet"), streamed=True).load(prepared)
