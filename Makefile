@@ -37,19 +37,18 @@ bench: $(VENV)/installed
 	python pipelines/repro.py
 	python pipelines/report.py --table
 
-# Three processes for two cores, as tests wait a third of their time for other processes; each with one thread. A file's
-# tests stay together, and so share what its fixtures train.
+# A process for each core, each with one thread. A file's tests stay together, and so share what its fixtures train.
 # Tests start many processes, which would all compile what they import if bytecode could not be written.
 unexport PYTHONDONTWRITEBYTECODE
-PYTEST := python -m compileall -q -j 0 src && OMP_NUM_THREADS=1 python -m pytest --dist loadfile --maxprocesses 6 \
-	-n $$(( ($$(nproc) * 3 + 1) / 2 ))
+PYTEST := python -m compileall -q -j 0 src && OMP_NUM_THREADS=1 python -m pytest --dist loadfile --maxprocesses 6
 
 test: $(VENV)/tested lint
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) -n logical -m 'not slow'
 
 SLOW := slow
+# Tests of whole programs wait for each other: three for two cores.
 test-slow: $(VENV)/tested
-	$(PYTEST) -m '$(SLOW)'
+	$(PYTEST) -n $$(( ($$(nproc) * 3 + 1) / 2 )) -m '$(SLOW)'
 
 # Another Python, such as the newest here, on the tests that need neither torch nor a trained model.
 NEWEST ?= python3.13

@@ -21,7 +21,7 @@ VARIANTS = {
     "oracle_decisions": {"threat", "answers"},
     "attribute_known_key": {"threat"},
     "linkage_reused_key": {"reuse"},
-    "linkage_known_key": {"threat", "positive"},
+    "linkage_known_key": {"threat", "positive", "negative"},
 }
 
 
