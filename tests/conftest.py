@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -22,6 +23,12 @@ forking["_die_with_parent"]()
 libraries = ("hydra._internal.hydra", "hydra.main", "mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store")
 forking["serve"](Path(sys.argv[2]), (*forking["LIBRARIES"], *libraries))
 """
+
+
+def pytest_collection_finish() -> None:
+    """Leave what imports and collection made out of garbage collection, which looks at all of it otherwise."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
