@@ -213,9 +213,10 @@ def examine(
     """
     trainer, examiners = _part(config, "trainer"), _part(config, group)
     found: dict[str, Findings] = {}
+    in_memory = gather(prepared)
     for name, examiner in show_progress_of(list(examiners.items()), group):
         started = time.perf_counter()
-        data = prepared if examiner.reads_in_parts else gather(prepared)
+        data = prepared if examiner.reads_in_parts else in_memory
         inputs = (trained_model, data, trainer, seed_stage(config, name), *more(name, examiner))
         if reason := explain_inapplicable(examiner, type(prepared)):
             found[name] = _skip(examiner, reason)
