@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import zip_longest
 from typing import Any
 
@@ -57,9 +56,10 @@ def dvc(log: StageLog, *arguments: str) -> bool:
     return process.returncode == 0
 
 
-def rebuild(log: StageLog, portion: list[str]) -> bool:
-    """Run all stages of some experiments, once their data is prepared."""
-    return dvc(log, "--single-item", *(f"{stage}@{name}" for name in portion for stage in STAGES))
+def rebuild(log: StageLog, batches: list[list[str]], jobs: int) -> bool:
+    """Run batches of stages, some at once, each by a `dvc repro` of its own; return whether all of them succeeded."""
+    with ThreadPoolExecutor(jobs) as pool:
+        return all(list(pool.map(lambda stages: dvc(log, "--single-item", *stages), batches)))
 
 
 def main(arguments: list[str]) -> int:
@@ -114,14 +114,12 @@ def _rebuild(names: list[str], jobs: int, whole: bool) -> int:
         experiments = {name: staged[name] for name in names}
         data = dict.fromkeys(experiments.values())
         log.expect(len(FIRST) + len(data) + len(STAGES) * len(names) + len(LAST))
-        with ThreadPoolExecutor(jobs) as pool:
-
-            def at_once(*commands: list[str]) -> bool:
-                return all(list(pool.map(lambda command: dvc(log, "--single-item", *command), commands)))
-
-            prepared = [f"prepare@{name}" for name in data]
-            if not at_once(*filter(None, (prepared[job::jobs] for job in range(jobs)))):
-                return 1
-            if not all(list(pool.map(partial(rebuild, log), portions(experiments)))):
-                return 1
-            return 0 if at_once(*([stage] for stage in LAST)) and (not whole or dvc(log)) else 1
+        prepared = [f"prepare@{name}" for name in data]
+        made = [[f"{stage}@{name}" for name in portion for stage in STAGES] for portion in portions(experiments)]
+        done = (
+            rebuild(log, [prepared[job::jobs] for job in range(min(jobs, len(prepared)))], jobs)
+            and rebuild(log, made, jobs)
+            and rebuild(log, [[stage] for stage in LAST], jobs)
+            and (not whole or dvc(log))
+        )
+        return 0 if done else 1
