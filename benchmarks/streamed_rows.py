@@ -139,8 +139,8 @@ def main() -> None:
                 command += ["--evaluated", int(rows <= options.evaluated)]
                 command += ["--batch", options.batch, *(["--streamed"] if name == "streamed" else [])]
                 words = [str(word) for word in command]
-                told = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
-                every.append(json.loads(told.splitlines()[-1]))
+                output = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+                every.append(json.loads(output.splitlines()[-1]))
                 print(f"{rows:,} rows, {name}: {every[-1]}", flush=True)
             path.unlink()
     print("\n| MB |", *(f"{rows:,} |" for rows in sizes), "exponent | CPU seconds of the last |")

@@ -32,7 +32,7 @@ Values = dict[str, dict[Any, None]]  # the different values of each column, in t
 
 
 class StreamedTable:
-    """Rows of a Parquet file as `TableFile.read` returns them, in batches; each pass reads the file anew.
+    """Rows of a Parquet file as `TableFile.read` returns them, in batches; each pass reads the file again.
 
     The constructor reads all rows once, for the values of text columns and the labels.
 

@@ -77,14 +77,14 @@ class Cells:
         if blanks := int(counts @ changed):
             notes.append(f"column {column.name}: whitespace around {blanks:,} texts was removed")
         gone = MISSING | {word.strip() for word in self.missing_words}
-        told = [None if text in gone else text for text in stripped]
-        values = [None if text is None or column.name in self.texts else self._parse(text) for text in told]
-        cells = np.array([*told, None], dtype=object)[places]
+        kept = [None if text in gone else text for text in stripped]
+        values = [None if text is None or column.name in self.texts else self._parse(text) for text in kept]
+        cells = np.array([*kept, None], dtype=object)[places]
         numbers = [value is not None for value in values]
         if not any(numbers):
-            self._refuse_commas(column.name, cells, [text for text in told if text is not None])
+            self._refuse_commas(column.name, cells, [text for text in kept if text is not None])
             return pd.Series(cells, column.index, dtype=object, name=column.name)
-        if any(text is not None and value is None for text, value in zip(told, values, strict=True)):
+        if any(text is not None and value is None for text, value in zip(kept, values, strict=True)):
             self._refuse_mixed(column.name, cells, int(counts @ numbers))
         made = np.array([*(np.nan if value is None else value for value in values), np.nan])[places]
         for row in np.flatnonzero(np.abs(made) >= EXACT):
@@ -108,8 +108,8 @@ class Cells:
             f"column holds texts, add {name} to data.source.texts"
         )
 
-    def _refuse_commas(self, name: object, cells: np.ndarray, told: list[str]) -> None:
-        if name in self.texts or not told or not all(re.fullmatch(r"[+-]?\d*[.,]\d+", cell) for cell in told):
+    def _refuse_commas(self, name: object, cells: np.ndarray, kept: list[str]) -> None:
+        if name in self.texts or not kept or not all(re.fullmatch(r"[+-]?\d*[.,]\d+", cell) for cell in kept):
             return
         row = next(i for i, cell in enumerate(cells) if cell is not None)
         raise UserError(
