@@ -19,8 +19,8 @@ class CodebookSearch:
     Attributes:
         order: length of the language model's longest n-gram in characters.
         restarts: maximum number of annealing runs; the search stops as soon as one of them finds the same key as
-            expectation maximisation. 0 polishes the key of expectation maximisation only, and so does a text whose
-            codes do not repeat more often than random ones.
+            expectation maximisation. 0 polishes the key of expectation maximisation only. A text whose codes do not
+            repeat more often than random ones has its key annealed and improved once: no key is better than others.
         effort: factor on the number of steps of each annealing run.
     """
 
@@ -55,14 +55,16 @@ class CodebookSearch:
         from veilbench.families.ciphers.attacks.repeats import may_be_solved
         from veilbench.families.ciphers.attacks.substitution import solve
 
+        repeats = known is not None or may_be_solved(tokens)
         return solve(
             tokens,
             groups,
             fit_language_model(auxiliary, self.order),
             known=known,
             bigrams=fit_bigrams(auxiliary),
-            restarts=self.restarts if known is not None or may_be_solved(tokens) else 0,
+            restarts=self.restarts if repeats else 0,
             seed=int(rng.integers(2**31)),
             effort=self.effort,
             copies=members if 0 < len(groups) <= members * SIZE else None,  # more codes come from no code books
+            finish=repeats,
         )

@@ -11,6 +11,8 @@ Keys = NDArray[np.uint64]
 Integers = NDArray[np.int64]
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """Multiplier of Fibonacci hashing (Knuth 1998, volume 3, section 6.4); `substitution_kernels` repeats this value."""
+_TAG_BITS = 7
+"""Bits of the hash in the tag of a slot; so does this value."""
 
 
 def _hash(keys: Keys, slots: int) -> Integers:
@@ -44,6 +46,20 @@ def build_hash_table(entries: list[tuple[Keys, Reals]]) -> tuple[Keys, Floats]:
     if entries:
         values[slot_of] = np.concatenate([pairs for _, pairs in entries])
     return keys, values
+
+
+def tag_slots(keys: Keys) -> NDArray[np.uint8]:
+    """Return a byte for each slot: 0 if it is empty, otherwise 128 plus the seven bits of the hash after the slot's.
+
+    Args:
+        keys: keys of a table made by `build_hash_table`.
+
+    Returns:
+        The tags, shape (2**b,).
+    """
+    after = np.uint64(64 - (len(keys).bit_length() - 1) - _TAG_BITS)
+    tags: NDArray[np.uint8] = ((keys * _MULTIPLIER) >> after).astype(np.uint8) | np.uint8(1 << _TAG_BITS)
+    return np.where(keys == 0, np.uint8(0), tags)
 
 
 def look_up(keys: Keys, wanted: Keys) -> tuple[Integers, NDArray[np.bool_]]:

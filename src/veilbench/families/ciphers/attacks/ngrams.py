@@ -31,7 +31,7 @@ MAX_ORDER = 8
 """Longest n-gram; ``2 * 91**8`` still fits the 63 bits of a hash key."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NGramModel:
     """Conditional log-probabilities (natural logarithm) of symbols ``0 .. alphabet_size - 1``.
 

@@ -14,6 +14,8 @@ part of the text first, and then with all orders.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,6 +81,7 @@ def solve(
     effort: float = 1.0,
     copies: int | None = None,
     coarse: bool = True,
+    finish: bool = True,
 ) -> NDArray[np.int64]:
     """Find the most likely symbol of every token.
 
@@ -97,6 +100,8 @@ def solve(
             ids are hidden; ``None`` if it is unknown.
         coarse: Whether each annealing run starts with low-order n-grams. With all orders from the start it takes about
             eight times as long, and solves short homophonic ciphers.
+        finish: Whether the best key is annealed again and tried with joint moves. Where codes do not repeat, it costs
+            most of the time and finds nothing.
 
     Returns:
         Shape ``(T,)``; the symbol guessed for each token, distinct within every group except -1.
@@ -114,14 +119,22 @@ def solve(
     generator = np.random.default_rng(seed)
     key = initialise_key(puzzle, generator)
     if len(puzzle.tokens) and (puzzle.known < 0).any():
-        quantiles = np.zeros((puzzle.size, puzzle.size, _QUANTILES), dtype=np.uint8)
-        kernels.fill_quantiles(puzzle.tables.bigram, quantiles, _FLATTEN, np.zeros(puzzle.size))
+        quantiles = _tabulate_proposals(model)
         estimate = estimate_key(puzzle, (bigrams or model).bigram, (bigrams or model).unigram)
         key = _best_restart(puzzle, key, estimate, quantiles, restarts, effort, generator, coarse)
-        key = _finish(puzzle, key, quantiles, effort, generator)
-        if copies is not None and (puzzle.groups < 0).any():
+        if finish:
+            key = _finish(puzzle, key, quantiles, effort, generator)
+        if finish and copies is not None and (puzzle.groups < 0).any():
             key = _deal_and_polish(puzzle, key, copies, quantiles, effort, generator)
     return key
+
+
+@lru_cache(maxsize=2)
+def _tabulate_proposals(model: NGramModel) -> NDArray[np.uint8]:
+    """Tabulate the symbols that annealing proposes between two neighbours; the tables of two models are cached."""
+    quantiles = np.zeros((model.alphabet_size, model.alphabet_size, _QUANTILES), dtype=np.uint8)
+    kernels.fill_quantiles(model.bigram, quantiles, _FLATTEN, np.zeros(model.alphabet_size))
+    return quantiles
 
 
 def _best_restart(

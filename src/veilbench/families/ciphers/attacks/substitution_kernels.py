@@ -41,13 +41,20 @@ def _compiled(function: _Function) -> _Function:
 
 
 @_compiled
-def _find(keys: NDArray[np.uint64], shift: np.uint64, wanted: Integer) -> Integer:
-    """Return the slot of an n-gram in the model's hash table, or -1."""
+def _find(tables: Tables, wanted: Integer) -> Integer:
+    """Return the slot of an n-gram in the model's hash table, or -1.
+
+    Most n-grams that are looked up are not stored. ``tags`` tells this from a byte per slot, which stays in the cache.
+    """
     key = np.uint64(wanted)
-    slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> shift)
-    while keys[slot] != key and keys[slot] != 0:
-        slot = (slot + 1) & (len(keys) - 1)
-    return slot if keys[slot] == key else -1
+    mixed = key * np.uint64(0x9E3779B97F4A7C15)
+    slot = np.int64(mixed >> tables.shift)
+    tag = np.uint8((mixed >> (tables.shift - np.uint64(7))) | np.uint64(128))
+    while tables.tags[slot] != 0:
+        if tables.tags[slot] == tag and tables.keys[slot] == key:
+            return slot
+        slot = (slot + 1) & (len(tables.tags) - 1)
+    return np.int64(-1)
 
 
 @_compiled
@@ -80,12 +87,12 @@ def _score_long_context(tables: Tables, text: NDArray[np.uint8], at: Integer) ->
     while width <= top and weight <= 0:
         gram += np.int64(text[at - width + 1]) * power
         if slot >= 0:
-            slot = _find(tables.keys, tables.shift, gram + power * size)
+            slot = _find(tables, gram + power * size)
         score = tables.values[slot, 0] if slot >= 0 else score + weight
         if width < top:
             context += np.int64(text[at - width]) * power
             power *= size
-            above = _find(tables.keys, tables.shift, context + power)
+            above = _find(tables, context + power)
             weight = tables.values[above, 1] if above >= 0 else np.float32(1.0)
         width += 1
     return score

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from veilbench.families.ciphers.attacks.ngram_table import tag_slots
 from veilbench.families.ciphers.attacks.ngrams import NGramModel
 
 
 class Tables(NamedTuple):
-    """The arrays of an ``NGramModel``, the shift of its hash function, and the longest n-gram to use."""
+    """The arrays of an ``NGramModel``, the tags of its hash table and shift of its hash function, and the longest n-gram.
+    """
 
     unigram: NDArray[np.float32]
     bigram: NDArray[np.float32]
     trigram: NDArray[np.float32]
     backoff: NDArray[np.float32]
     keys: NDArray[np.uint64]
+    tags: NDArray[np.uint8]
     values: NDArray[np.float32]
     shift: np.uint64
     order: int
@@ -127,8 +131,9 @@ def _check_groups(rows: NDArray[np.int64], known: NDArray[np.integer], size: int
         raise ValueError("known gives two tokens of one group the same symbol; allowed is one token per symbol")
 
 
+@lru_cache(maxsize=2)
 def collect_tables(model: NGramModel) -> Tables:
-    """Collect the model's arrays for the compiled search."""
+    """Collect the model's arrays for the compiled search; those of the last two models are cached."""
     shift = np.uint64(64 - (len(model.keys).bit_length() - 1))
     return Tables(
         model.unigram,
@@ -136,6 +141,7 @@ def collect_tables(model: NGramModel) -> Tables:
         model.trigram,
         model.backoff,
         model.keys,
+        tag_slots(model.keys),
         model.values,
         shift,
         model.order,

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
 from veilbench.families.ciphers.baselines.stream import StreamCipher
+from veilbench.families.ciphers.schemes.base import Ciphertext
+from veilbench.text.alphabet import FIRST
 
 
 class RepeatedKey(StreamCipher):
@@ -18,3 +24,8 @@ class RepeatedKey(StreamCipher):
     def unseal(self, sealed: bytes, nonce: bytes) -> bytes:
         """Decrypt bytes by exclusive or with the repeated key."""
         return self.seal(sealed, nonce)
+
+    def decrypt_under(self, numbers: Sequence[int], ciphertext: Ciphertext) -> Iterator[np.ndarray]:
+        """Yield the message decrypted under each key, as `StreamCipher.decrypt_under`, for all keys at once."""
+        keys = np.array(numbers, ">u2")[:, None].view(np.uint8)
+        yield from (ciphertext.codes[:, 0] ^ keys[:, np.arange(ciphertext.length) % self.key_bytes]) - FIRST
