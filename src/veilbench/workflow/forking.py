@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -28,7 +29,8 @@ from typing import NoReturn
 SOCKET = "VEILBENCH_FORK_SERVER"  # environment variable with the path of the server's socket
 LIBRARIES = (
     "numpy", "scipy.stats", "scipy.optimize", "scipy.signal", "sklearn.linear_model", "sklearn.decomposition",
-    "sklearn.neighbors", "sklearn.neural_network", "sklearn.mixture", "sklearn.ensemble", "pandas", "numba", "pydantic",
+    "sklearn.neighbors", "sklearn.neural_network", "sklearn.mixture", "sklearn.ensemble", "pandas", "numba",
+    "pydantic.dataclasses", "pydantic.type_adapter", "jsonschema", "omegaconf", "PIL.Image", "skimage.metrics",
     "safetensors.numpy", "safetensors.torch", "yaml", "torch", "torch.optim", "pytorch_lightning", "torch._dynamo",
 )  # fmt: skip
 MOST = 1 << 20  # bytes of a request
@@ -70,6 +72,9 @@ def serve(path: Path, libraries: Sequence[str] = LIBRARIES) -> NoReturn:
     for name in libraries:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    # Garbage collection in a fork would look at all objects of the libraries, and so copy the memory that it shares.
+    gc.collect()
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks that have ended leave no zombie
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(str(path))
