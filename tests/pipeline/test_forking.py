@@ -24,6 +24,9 @@ import os, time
 from pathlib import Path
 print("out", sys.argv[1:], os.getcwd(), os.environ.get("MINE"), os.getppid(), sys.stdin.read())
 print("err", file=sys.stderr)
+if "frozen" in sys.argv:
+    import gc
+    sys.exit(3 if gc.get_freeze_count() > 1000 else 4)
 if "sleep" in sys.argv:
     Path("pid").write_text(str(os.getpid()))
     time.sleep(600)
@@ -85,6 +88,13 @@ def test_a_fork_ends_as_the_script_by_itself(folder: Path, server: subprocess.Po
     assert forked[0] == plain[0]
     assert forked[2].splitlines()[0] == plain[2].splitlines()[0] == "err"
     assert forked[2].splitlines()[-1] == plain[2].splitlines()[-1]
+
+
+def test_garbage_collection_leaves_out_what_a_fork_shares_with_the_server(
+    folder: Path, server: subprocess.Popen[bytes]
+) -> None:
+    assert ended(folder, "frozen")[0] == 3
+    assert ended(folder, "frozen", socket=False)[0] == 4
 
 
 def test_nothing_of_one_request_is_left_for_the_next(folder: Path, server: subprocess.Popen[bytes]) -> None:

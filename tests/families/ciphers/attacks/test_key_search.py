@@ -15,6 +15,7 @@ from veilbench.bench.verdict import Verdict
 from veilbench.families.ciphers.attacks.key_search import KeySearch, find_effective_bits
 from veilbench.families.ciphers.baselines.aes_ctr import AesCtr
 from veilbench.families.ciphers.baselines.repeated_key import RepeatedKey
+from veilbench.families.ciphers.baselines.stream import StreamCipher
 from veilbench.families.ciphers.baselines.substitution import Substitution
 from veilbench.families.ciphers.schemes.base import Ciphertext
 
@@ -64,6 +65,15 @@ def test_keys_are_tried_in_the_order_of_their_numbers() -> None:
     sealed = RepeatedKey(np.array([3, 7], np.uint8)).encrypt(message, rng)
     (read,) = RepeatedKey().decrypt_under(range(3 * 256 + 7, 3 * 256 + 8), sealed)
     np.testing.assert_array_equal(read, message)
+
+
+@pytest.mark.parametrize("cipher", [OneByte(), RepeatedKey()])
+def test_all_keys_at_once_decrypt_as_one_after_the_other(cipher: RepeatedKey) -> None:
+    rng = np.random.default_rng(0)
+    sealed = cipher.with_fresh_key(rng).encrypt(rng.integers(0, 91, 7).astype(np.uint8), rng)
+    numbers = rng.permutation(256**cipher.key_bytes)[:300].tolist()
+    expected = list(StreamCipher.decrypt_under(cipher, numbers, sealed))
+    np.testing.assert_array_equal(list(cipher.decrypt_under(numbers, sealed)), expected)
 
 
 def test_a_bit_that_shows_on_a_later_text_counts() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from veilbench.families.ciphers.attacks.ngram_table import build_hash_table, tag_slots
 from veilbench.families.ciphers.attacks.ngrams import NGramModel
 
 SENTENCE = "the quick brown fox jumps over the lazy dog while the other dogs sleep in the shade of the old tree; "
@@ -123,3 +124,14 @@ def test_short_texts_are_scored() -> None:
 def test_bad_arguments_are_named(symbols: list[int], order: int, size: int, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         NGramModel.fit(np.array(symbols, dtype=np.uint8), order, size)
+
+
+def test_a_tag_tells_an_empty_slot_and_most_other_keys() -> None:
+    rng = np.random.default_rng(0)
+    inserted = np.unique(rng.integers(1, 2**62, 3000, dtype=np.uint64))
+    keys, _ = build_hash_table([(inserted, np.zeros((len(inserted), 2)))])
+    tags, bits = tag_slots(keys), len(keys).bit_length() - 1
+    for key, tag in zip(keys.tolist(), tags.tolist(), strict=True):
+        hashed = f"{key * 0x9E3779B97F4A7C15 % 2**64:064b}"
+        assert tag == (128 + int(hashed[bits : bits + 7], 2) if key else 0)
+    assert len(np.unique(tags)) == 129

@@ -52,19 +52,19 @@ def test_short_texts_are_always_searched() -> None:
     assert not may_be_solved(np.arange(1100))
 
 
-@pytest.mark.parametrize(("codes", "restarts"), [("random", 0), ("text", 4)])
-def test_only_a_text_that_repeats_is_searched_from_random_keys(
-    texts: Texts, codes: str, restarts: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("codes", "search"), [("random", (0, False)), ("text", (4, True))])
+def test_only_a_text_that_repeats_is_searched_from_random_keys_and_finished(
+    texts: Texts, codes: str, search: tuple[int, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng, asked = np.random.default_rng(0), []
     solve = "veilbench.families.ciphers.attacks.substitution.solve"
-    monkeypatch.setattr(solve, lambda tokens, *_, **given: asked.append(given["restarts"]) or tokens)
+    monkeypatch.setattr(solve, lambda tokens, *_, **given: asked.append((given["restarts"], given["finish"])) or tokens)
     tokens = rng.integers(0, 200, 1500) if codes == "random" else substitute(texts.target[:1500], 2, rng)
     tokens = np.unique(tokens, return_inverse=True)[1]
     groups = np.full(tokens.max() + 1, -1)
     CodebookSearch().find(tokens, groups, texts.statistics, rng)
     CodebookSearch().find(tokens, groups, texts.statistics, rng, known=np.zeros(len(groups), np.int64))
-    assert asked == [restarts, 4]
+    assert asked == [search, (4, True)]
 
 
 @pytest.mark.parametrize(("codes", "copies"), [(150, 2), (200, None)])

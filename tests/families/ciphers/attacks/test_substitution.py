@@ -195,6 +195,16 @@ def test_annealing_starts_with_low_orders_only_if_it_is_coarse(coarse: bool, mon
     assert (min(orders) < 6) == coarse
 
 
+@pytest.mark.parametrize("finish", [True, False])
+def test_the_best_key_is_annealed_again_only_to_finish_it(finish: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    puzzle, _, small = small_case(6, loose=True)
+    runs, anneal = [], kernels.anneal
+    monkeypatch.setattr(kernels, "anneal", lambda *given: (runs.append(given), anneal(*given)))
+    key = solve(puzzle.tokens, puzzle.groups, small, restarts=0, effort=0.001, finish=finish, copies=3)
+    assert key.shape == puzzle.groups.shape
+    assert (len(runs) == 1) == (not finish)
+
+
 def test_annealing_with_all_orders_solves_a_homophonic_cipher() -> None:
     generator = np.random.default_rng(5)
     words = [generator.integers(0, 12, 5) for _ in range(20)]

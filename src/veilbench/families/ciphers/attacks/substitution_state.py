@@ -14,8 +14,7 @@ from veilbench.families.ciphers.attacks.ngrams import NGramModel
 
 
 class Tables(NamedTuple):
-    """The arrays of an ``NGramModel``, the tags of its hash table and shift of its hash function, and the longest n-gram.
-    """
+    """The arrays of an ``NGramModel``, the tags and the shift of its hash table, and the longest n-gram to use."""
 
     unigram: NDArray[np.float32]
     bigram: NDArray[np.float32]

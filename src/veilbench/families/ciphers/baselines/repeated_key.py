@@ -27,5 +27,5 @@ class RepeatedKey(StreamCipher):
 
     def decrypt_under(self, numbers: Sequence[int], ciphertext: Ciphertext) -> Iterator[np.ndarray]:
         """Yield the message decrypted under each key, as `StreamCipher.decrypt_under`, for all keys at once."""
-        keys = np.array(numbers, ">u2")[:, None].view(np.uint8)
+        keys = np.array(numbers, ">u2")[:, None].view(np.uint8)[:, -self.key_bytes :]
         yield from (ciphertext.codes[:, 0] ^ keys[:, np.arange(ciphertext.length) % self.key_bytes]) - FIRST
