@@ -11,7 +11,7 @@ from veilbench.text import english
 from veilbench.text.alphabet import normalise
 
 SHARES = [0.5, 0.35, 0.15]
-LONG = 60  # characters from which a paragraph is a sentence rather than a heading such as "Examples:"
+LONG = 70  # characters from which a paragraph is no heading, and no sentence with which several notes begin
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.types import Glob, Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -22,6 +21,7 @@ from veilbench.bench.masking import LOGIN, mask_secrets
 from veilbench.bench.tracking.address import REMEDY
 from veilbench.workflow.compose import adding, composed, plain
 from veilbench.workflow.explain import one_line_hydra_errors, parse
+from veilbench.workflow.hydra_parser import build_parser
 
 SEARCH_PATH = "hydra.searchpath"
 MOST_JOBS = 10_000
@@ -49,8 +49,8 @@ def check_arguments(arguments: Sequence[str], resolved: dict[tuple[str, ...], Co
         UserError: an option or an override is wrong, in any job, or there is no job at all.
     """
     _refuse_passwords(arguments)
-    parser = get_args_parser()
-    parser.error = _refuse
+    parser = build_parser()
+    parser.error = _refuse  # type: ignore[method-assign]
     options = parser.parse_args(arguments)
     if given := [name for name in ("config_path", "config_name", "config_dir") if getattr(options, name)]:
         raise UserError(f"--{given[0].replace('_', '-')} is not allowed: experiments are read from conf/")

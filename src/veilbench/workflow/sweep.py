@@ -37,6 +37,7 @@ from veilbench.workflow.cells.work import publish
 from veilbench.workflow.compose import plain, search_path
 from veilbench.workflow.explain import one_line_hydra_errors
 from veilbench.workflow.hydra_folders import withdraw, write_composed
+from veilbench.workflow.hydra_parser import build_parser
 from veilbench.workflow.job import helps_another_process, objective, record_job
 
 
@@ -56,7 +57,7 @@ def main(arguments: list[str]) -> int:
     words, limits = take_limits(arguments)
     resolved: dict[tuple[str, ...], Config] = {}
     checked = check_arguments(words, resolved)
-    parser = hydra.get_args_parser()
+    parser = build_parser()
     options = parser.parse_args(checked)
     informs = any(getattr(options, name) for name in INFORMS)
     if options.multirun and not informs:
