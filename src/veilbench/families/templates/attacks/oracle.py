@@ -22,12 +22,13 @@ from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.data.identities import Identities, ImageIdentities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor
+from veilbench.families.templates.schemes.open_features import OpenFeatures
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr
 from veilbench.metrics.intervals import ends, mean
 
-SHOWN = 8
+SHOWN, COMPARED = 8, 16  # images in the picture; auxiliary images by whose scores the target and its features compare
 # The positive control of recombination.
 FEATURES_OF_REGIONS = RawTemplate(ImageExtractor("orientation", components=None, grid=4))
 
@@ -56,7 +57,8 @@ class TemplateOracle(AcceptanceAttack):
     Each path has a positive control of the kind that it is good at: evolution finds images for features that depend on
     the whole image, recombination for those that depend on it region by region. The third one is the subject's own
     features without protection, attacked as the subject is: if the search does not lead into these, the subject's
-    resistance says nothing about its transformation.
+    resistance says nothing about its transformation. A subject whose scores are those of its features is this control
+    itself, since an oracle only gives scores: its gain is then taken for both.
 
     Args:
         threat: threat model; needs `auxiliary_data`, and `score_queries` or `decision_queries`.
@@ -102,6 +104,9 @@ class TemplateOracle(AcceptanceAttack):
     def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
         """Return one positive control for each path, the target's open features, and the negative control."""
         positive, opened, negative = self._controls_on_open_features(target, data, ["the subject's features"])
+        openly = opened.scheme
+        assert isinstance(openly, OpenFeatures)
+        opened = replace(opened, is_target=openly.compares_alike(data.auxiliary.samples[:COMPARED]))
         schemes = {"evolution": self.positive, "recombination": FEATURES_OF_REGIONS}
         of_paths = [replace(positive, scheme=schemes[path], path=path) for path in self.paths.names()]
         return [*of_paths, opened, negative]

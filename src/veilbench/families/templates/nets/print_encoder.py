@@ -30,17 +30,15 @@ class Windows(torch.autograd.Function):
         return images.unfold(1, WINDOW, STRIDE).unfold(2, WINDOW, STRIDE)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slopes: Tensor) -> Tensor:
         """Add up the slopes of each pixel, which is in up to four windows: one quarter of the windows at a time."""
         n, rows, columns = slopes.shape[:3]
         quarters = slopes.reshape(n, rows, columns, 2, STRIDE, 2, STRIDE)
         made = slopes.new_zeros(ctx.shape)
-        covered = made[:, : (rows + 1) * STRIDE, : (columns + 1) * STRIDE]
-        blocks = covered.unflatten(2, (columns + 1, STRIDE)).unflatten(1, (rows + 1, STRIDE))
+        blocks = made.unfold(1, STRIDE, STRIDE).unfold(2, STRIDE, STRIDE)  # a view, in which no pixel is twice
         for down, right in itertools.product(range(2), range(2)):
-            part = quarters[:, :, :, down, :, right].transpose(2, 3)
-            blocks[:, down : down + rows, :, right : right + columns] += part
+            blocks[:, down : down + rows, right : right + columns] += quarters[:, :, :, down, :, right]
         return made
 
 

@@ -26,7 +26,7 @@ class StructureTensorSums(torch.autograd.Function):
         return torch.from_numpy(sum_structure_tensor(images.detach().cpu().numpy(), grid)).to(images)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slopes: Tensor) -> tuple[Tensor, None]:
         """Return the slopes with respect to the images, from those with respect to the sums."""
         from veilbench.families.templates.schemes.tensor_kernels import spread_slopes
