@@ -298,7 +298,7 @@ def test_the_dictionary_takes_a_part_of_the_queries_and_the_final_image_one(
     monkeypatch.setattr(oracle_paths, "evolution_strategy", watched)
     scheme = PcaTemplate(PCA).fit(people, np.random.default_rng(0))
     found, tried = Findings(""), attack(answers=answers)
-    tried.attack(found, scheme, people, Accelerator("cpu"), np.random.default_rng(1), control=True, path="evolution")
+    tried.attack(found, scheme, people, Accelerator("cpu"), np.random.default_rng(1), control=False, path="evolution")
     assert asked == [left]
     by_decisions, by_dictionary, _ = found.figures[0].curves
     early = [place for place, limit in enumerate(by_decisions.x) if limit < 60 - left]
@@ -314,6 +314,7 @@ def test_the_gain_is_over_chance(people: Identities) -> None:
     hill_climbing, by_dictionary = QueryCounter(system), QueryCounter(system)
     hill_climbing.first[:18], hill_climbing.highest[:18] = 5, system.threshold
     found = Findings("")
+    attack()._find_gain(found, hill_climbing)
     attack()._report(found, system, system.victims.images, hill_climbing, by_dictionary, np.random.default_rng(0))
     assert found.metrics["accepted"].value == 18 / 40
     assert found.gain is not None

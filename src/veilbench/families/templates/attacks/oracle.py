@@ -150,15 +150,24 @@ class TemplateOracle(AcceptanceAttack):
         """
         system = self._enrol(findings, target, data, rng)
         own = data.auxiliary.images[rng.permutation(len(data.auxiliary))]
-        by_dictionary = QueryCounter(system)
-        present_dictionary(by_dictionary, own[: self.queries.most], self.searches.evolution.population)
         chosen = path or self.paths.choose(system, data.auxiliary, rng)
         if len(self.paths.names()) > 1:
             findings.notes.append(
                 f"The gain is that of the path {chosen}, the better one on the attacker's own people."
             )
         hill_climbing, images = self.paths.take(chosen, system, own, rng)
+        self._find_gain(findings, hill_climbing)
+        if control:
+            return
+        by_dictionary = QueryCounter(system)
+        present_dictionary(by_dictionary, own[: self.queries.most], self.searches.evolution.population)
         self._report(findings, system, images, hill_climbing, by_dictionary, rng)
+
+    def _find_gain(self, findings: Findings, hill_climbing: QueryCounter) -> None:
+        """Set the gain: the share of victims for whom an image was accepted, above that of blind guesses."""
+        setting = f"queries.most={self.queries.most} at operating_point.reference_fmr"
+        chance = self.operating_point.blind_success(self.queries.most)
+        self._set_gain(findings, hill_climbing.system, hill_climbing.highest, {setting: chance})
 
     def _report(
         self,
@@ -179,8 +188,6 @@ class TemplateOracle(AcceptanceAttack):
             findings.metrics["queries_for_half"] = Metric.exact(float(np.median(hill_climbing.first)), n)
         findings.metrics |= {f"{key}_last_image": rate for key, rate in self._acceptance_rates(systems, images).items()}
         findings.metrics["psnr_last_image"] = mean(psnr(images, system.victims.images), unit="", of="victims")
-        setting = f"queries.most={most} at operating_point.reference_fmr"
-        self._set_gain(findings, system, hill_climbing.highest, {setting: chance})
         findings.budget = hill_climbing.budget(most)
         findings.figures.append(self._figure(hill_climbing, by_dictionary))
         if images.shape[1] in (1, 3):
