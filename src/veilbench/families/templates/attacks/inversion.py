@@ -166,8 +166,8 @@ class TemplateInversion(DisclosedTemplateAttack):
         self._find_gain(findings, system, made.of_victims()[best], mean_image)
         if control:
             return
-        copies = {"mean_image": mean_image, "nearest_image": self._nearest(system, training)}
-        images = made.of_victims() | copies
+        closest = training.images[nearest(system.victims.images, training.images)[0]]
+        images = made.of_victims() | {"mean_image": mean_image, "nearest_image": closest}
         self._report(findings, system, images, best, rng)
         findings.budget = made.curves.get(best)
         if made.tested:
@@ -196,10 +196,6 @@ class TemplateInversion(DisclosedTemplateAttack):
         if (largest := max(self.decoders.sizes)) > available:
             findings.notes.append(f"The attacker learns from {available} auxiliary impressions at most, not {largest}.")
         return sorted({min(size, available) for size in self.decoders.sizes})
-
-    def _nearest(self, system: TemplateSystem, training: Impressions) -> np.ndarray:
-        """Return the auxiliary image nearest to each victim's, shape (n, c, h, w)."""
-        return training.images[nearest(system.victims.images, training.images)[0]]
 
     def _find_gain(
         self, findings: Findings, system: TemplateSystem, presented: np.ndarray, mean_image: np.ndarray
