@@ -70,6 +70,8 @@ def serve(path: Path, libraries: Sequence[str] = LIBRARIES) -> NoReturn:
     for name in libraries:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    if numba := sys.modules.get("numba"):
+        numba.njit(lambda: None)()  # what a process's first call loads takes .3 s of its time
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks that have ended leave no zombie
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(str(path))
