@@ -117,6 +117,29 @@ def test_a_search_moves_what_those_before_it_left_and_all_of_them_count(
     assert asked == [list(range(30)), list(range(6, 30)), list(range(15, 30))]
 
 
+def test_the_search_called_surrogate_follows_the_surrogate(system: TemplateSystem, people: Identities) -> None:
+    task, images = make_task(system, people, 20), torch.from_numpy(system.victims.images)
+
+    class Followed(TemplateTask):
+        """A task whose surrogate has the victims' own images as rows."""
+
+        def surrogate(self) -> TemplateTask:
+            return replace(task, rows=system.victims.images)
+
+    asked = []
+
+    def stay(score: Score, rows: Tensor, radii: Tensor, draw: torch.Generator) -> Tensor:
+        asked.append(rows)
+        return rows
+
+    followed = Followed(*(getattr(task, field.name) for field in fields(task)))
+    inputs = [0.5], torch.device("cpu"), np.random.default_rng(0)
+    assert move_any(followed, {"surrogate": stay}, *inputs).all()
+    assert not move_any(followed, {"search": stay}, *inputs).any()
+    assert not move_any(task, {"surrogate": stay}, *inputs).any()
+    assert [torch.equal(rows, images) for rows in asked] == [True, False]
+
+
 def test_the_stronger_start_counts_and_the_upper_end_is_that_of_both() -> None:
     weak, strong = make_start(5, 50, 0.0, (0.1, 0.02, 0.3)), make_start(40, 50, 0.0, (0.8, 0.6, 0.9), "there")
     for starts in ([weak, strong], [strong, weak]):
