@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar, cast
 
@@ -33,12 +33,14 @@ class ControlCase(Generic[S]):
         path: the path of the attack that is exercised; empty for all of them.
         variant: what the scheme takes from the target, such as "blocks of 2"; empty if nothing. Cached results are kept
             apart by it.
+        is_target: whether the attack cannot tell the scheme from its target, so that its gain there is the control's.
     """
 
     kind: str
     scheme: S | None
     path: str = ""
     variant: str = ""
+    is_target: bool = field(default=False, kw_only=True)
 
 
 class Attack(Examiner, Generic[S, D]):
@@ -112,6 +114,10 @@ class Attack(Examiner, Generic[S, D]):
                 raise UserError(f"the attack {self.title} reported no gain")
             return found
         for case, seed in zip(cases, drawn, strict=True):
+            if case.is_target:
+                found.controls.append(self._check(case, type(case.scheme).__name__, found.gain))
+                found.notes.append(f"The control on {case.path} is the attack itself: it cannot tell the two apart.")
+                continue
             if case.scheme is None:  # depends on the target, so that it cannot be remembered for others
                 name, gain = self._own_control(target, data, trainer, seed)
                 found.controls.append(self._check(case, name, gain))

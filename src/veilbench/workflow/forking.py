@@ -72,6 +72,8 @@ def serve(path: Path, libraries: Sequence[str] = LIBRARIES) -> NoReturn:
     for name in libraries:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    if numba := sys.modules.get("numba"):
+        numba.njit(lambda: None)()  # what a process's first call loads takes .3 s of its time
     # Garbage collection in a fork would look at all objects of the libraries, and so copy the memory that it shares.
     gc.collect()
     gc.freeze()

@@ -18,6 +18,7 @@ from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.starts import (
     EACH,
     Start,
+    move_any,
     reach_scores,
     report_starts,
     share_by_scores,
@@ -88,6 +89,55 @@ def test_the_best_of_several_searches_counts(system: TemplateSystem, people: Ide
     }
     task, rng = make_task(system, people, 20), np.random.default_rng(0)
     np.testing.assert_allclose(reach_scores(task, searches, 0.1, torch.device("cpu"), rng), 1, atol=1e-5)
+
+
+def test_a_search_moves_what_those_before_it_left_and_all_of_them_count(
+    system: TemplateSystem, people: Identities
+) -> None:
+    images = system.victims.images
+    task = replace(
+        make_task(system, people, 20), rows=np.arange(30, dtype=np.float32)[:, None, None, None] + 0 * images
+    )
+    asked: list[list[float]] = []
+
+    def copy(share: float) -> Search:
+        """Copy the first victims, at a budget of 1 all of them; a row's value is its victim's index."""
+
+        def search(score: Score, rows: Tensor, radii: Tensor, draw: torch.Generator) -> Tensor:
+            own = rows[:, 0, 0, 0].numpy()
+            asked.append(own.tolist())
+            copied = (own < 30 * share) | (radii[0].item() == 1)
+            return torch.from_numpy(np.where(copied[:, None, None, None], images[own.astype(int)], 1))
+
+        return search
+
+    few, more = copy(0.2), copy(0.5)
+    curve = move_any(task, {"few": few, "more": more}, [0.1, 1.0], torch.device("cpu"), np.random.default_rng(0))
+    np.testing.assert_array_equal(curve, [np.arange(30) < 15, np.ones(30, bool)])
+    assert asked == [list(range(30)), list(range(6, 30)), list(range(15, 30))]
+
+
+def test_the_search_called_surrogate_follows_the_surrogate(system: TemplateSystem, people: Identities) -> None:
+    task, images = make_task(system, people, 20), torch.from_numpy(system.victims.images)
+
+    class Followed(TemplateTask):
+        """A task whose surrogate has the victims' own images as rows."""
+
+        def surrogate(self) -> TemplateTask:
+            return replace(task, rows=system.victims.images)
+
+    asked = []
+
+    def stay(score: Score, rows: Tensor, radii: Tensor, draw: torch.Generator) -> Tensor:
+        asked.append(rows)
+        return rows
+
+    followed = Followed(*(getattr(task, field.name) for field in fields(task)))
+    inputs = [0.5], torch.device("cpu"), np.random.default_rng(0)
+    assert move_any(followed, {"surrogate": stay}, *inputs).all()
+    assert not move_any(followed, {"search": stay}, *inputs).any()
+    assert not move_any(task, {"surrogate": stay}, *inputs).any()
+    assert [torch.equal(rows, images) for rows in asked] == [True, False]
 
 
 def test_the_stronger_start_counts_and_the_upper_end_is_that_of_both() -> None:

@@ -292,7 +292,7 @@ def test_what_the_mean_image_gets_in_is_no_gain(people: Identities) -> None:
     gains = {}
     for name, images in (("mean", mean_image), ("own", system.victims.images)):
         found = Findings("")
-        small()._report(found, lenient, {"mean_image": mean_image, name: images}, name, np.random.default_rng(0))
+        small()._find_gain(found, lenient, images, mean_image)
         assert found.gain is not None
         gains[name] = found.gain.value
     assert gains == pytest.approx({"mean": 0, "own": 1})

@@ -25,6 +25,7 @@ from veilbench.families.templates.attacks.recombination import OracleSearches, R
 from veilbench.families.templates.attacks.system import enrol_victims
 from veilbench.families.templates.data.identities import Identities, Impressions
 from veilbench.families.templates.schemes.base import TemplateScheme
+from veilbench.families.templates.schemes.biohash import Biohash
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.noise_template import NoiseTemplate
 from veilbench.families.templates.schemes.pca_template import PcaTemplate
@@ -86,8 +87,18 @@ def test_the_control_on_open_features_is_shared_by_methods_with_the_same_feature
         tried.examine(fitted, people, Accelerator("cpu"), strict, ControlMemory(tmp_path, "key"))
         return len(list(tmp_path.glob("*subject*")))
 
-    assert [count_controls(RandomProjection(PCA, 20)), count_controls(RawTemplate(PCA))] == [1, 1]
-    assert count_controls(RawTemplate(ImageExtractor("pixels", 12))) == 2
+    assert [count_controls(RandomProjection(PCA, 20)), count_controls(Biohash(PCA, 20))] == [1, 1]
+    assert count_controls(Biohash(ImageExtractor("pixels", 12), 12)) == 2
+
+
+def test_open_features_are_not_attacked_twice(people: Identities, tmp_path: Path) -> None:
+    fitted = RawTemplate(PCA).fit(people, np.random.default_rng(0))
+    memory, seeds = ControlMemory(tmp_path, "key"), np.random.SeedSequence(2)
+    found = attack(queries=20, population=4).examine(fitted, people, Accelerator("cpu"), seeds, memory)
+    (opened,) = [control for control in found.controls if control.path == "the subject's features"]
+    assert opened.gain == found.gain
+    assert not list(tmp_path.glob("*subject*"))
+    assert "The control on the subject's features is the attack itself: it cannot tell the two apart." in found.notes
 
 
 class Hashed(ImageExtractor):
@@ -287,7 +298,7 @@ def test_the_dictionary_takes_a_part_of_the_queries_and_the_final_image_one(
     monkeypatch.setattr(oracle_paths, "evolution_strategy", watched)
     scheme = PcaTemplate(PCA).fit(people, np.random.default_rng(0))
     found, tried = Findings(""), attack(answers=answers)
-    tried.attack(found, scheme, people, Accelerator("cpu"), np.random.default_rng(1), control=True, path="evolution")
+    tried.attack(found, scheme, people, Accelerator("cpu"), np.random.default_rng(1), control=False, path="evolution")
     assert asked == [left]
     by_decisions, by_dictionary, _ = found.figures[0].curves
     early = [place for place, limit in enumerate(by_decisions.x) if limit < 60 - left]
@@ -303,6 +314,7 @@ def test_the_gain_is_over_chance(people: Identities) -> None:
     hill_climbing, by_dictionary = QueryCounter(system), QueryCounter(system)
     hill_climbing.first[:18], hill_climbing.highest[:18] = 5, system.threshold
     found = Findings("")
+    attack()._find_gain(found, hill_climbing)
     attack()._report(found, system, system.victims.images, hill_climbing, by_dictionary, np.random.default_rng(0))
     assert found.metrics["accepted"].value == 18 / 40
     assert found.gain is not None

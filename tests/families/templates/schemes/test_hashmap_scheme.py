@@ -126,3 +126,12 @@ def test_noise_has_the_length_that_is_said_however_many_numbers_a_code_has(noise
     for made in (tensors.numpy(), arrays):
         assert float((made[0] * code[0].numpy()).sum()) == pytest.approx(wanted, abs=0.02)
         assert np.linalg.norm(made) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_code_is_rotated_by_the_matrix_of_its_key_in_any_company() -> None:
+    rng = np.random.default_rng(0)
+    codes, keys = rng.standard_normal((3, 5), np.float32), rng.integers(0, 2**64, 3, dtype=np.uint64)
+    wanted = np.stack([code @ hashmap.rotation_matrix(5, int(key)) for code, key in zip(codes, keys, strict=True)])
+    np.testing.assert_allclose(hashmap.rotate_array(codes, keys), wanted, atol=1e-6)
+    twice = hashmap.rotate_array(np.concatenate([codes, codes]), np.concatenate([keys, keys]))
+    np.testing.assert_allclose(twice, np.concatenate([wanted, wanted]), atol=1e-6)

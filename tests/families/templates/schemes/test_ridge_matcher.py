@@ -17,7 +17,7 @@ from veilbench.families.templates.schemes.image_extractor import ImageExtractor
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.families.templates.schemes.ridge_alignment import Aligner, correlate_locally
 from veilbench.families.templates.schemes.ridge_extractor import RidgeExtractor
-from veilbench.families.templates.schemes.ridge_kernels import sample_moved
+from veilbench.families.templates.schemes.ridge_kernels import keep_strongest, sample_moved
 from veilbench.families.templates.schemes.ridge_maps import enhance_ridges
 from veilbench.families.templates.schemes.ridge_matcher import RidgeMatcher, unfold_maps
 
@@ -207,3 +207,11 @@ def test_what_was_saved_is_restored(tmp_path: Path, enrolled: np.ndarray, probes
 def test_other_shapes_are_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(UserError, match=f"{shape[0]} x {shape[1]} pixels: square images of at least 32 x 32"):
         MATCHER.features(np.zeros((1, 1, *shape), np.float32))
+
+
+def test_the_strongest_response_is_kept_at_each_pixel() -> None:
+    parts = np.random.default_rng(0).standard_normal((2, 3, 5, 4, 6), np.float32)
+    responses, kept = (parts[0] + 1j * parts[1]).astype(np.complex64), np.empty((3, 4, 6), np.complex64)
+    keep_strongest(responses, kept)
+    strongest = np.abs(responses).argmax(1)[:, None]
+    np.testing.assert_array_equal(kept, np.take_along_axis(responses, strongest, 1)[:, 0])

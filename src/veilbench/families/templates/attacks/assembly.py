@@ -13,12 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from veilbench.families.templates.schemes.structure_tensor import (
-    cell_of_pixels,
-    mean_channel,
-    sum_cells,
-    sum_structure_tensor,
-)
+from veilbench.families.templates.schemes.structure_tensor import mean_channel, sum_cells, sum_structure_tensor
 
 PROPERTIES = 3  # of a cell: direction of its edges as cosine and sine of the double angle, and brightness
 FLAT = 1e-3  # share of the mean gradient that is added to each cell's own, so that flat cells have no direction
@@ -78,11 +73,10 @@ def describe_cells(images: np.ndarray, cells: int) -> np.ndarray:
         which is 0 in flat cells, and the mean brightness minus 0.5.
     """
     grey = mean_channel(images)
-    down, right = (cell_of_pixels(side, cells) for side in grey.shape[1:])
-    tensor, pixels = sum_structure_tensor(grey, cells), down.sum(1)[:, None] * right.sum(1)
+    tensor, pixels = sum_structure_tensor(grey, cells), sum_cells(np.ones_like(grey[:1]), cells)
     directions, strength = tensor[:, :2] / pixels, tensor[:, 2] / pixels
     total = strength + FLAT * strength.mean() + np.finfo(np.float32).tiny
-    brightness = sum_cells(grey, down, right) / pixels - 0.5
+    brightness = sum_cells(grey, cells) / pixels - 0.5
     return np.stack([*(directions / total[:, None]).swapaxes(0, 1), brightness], -1).astype(np.float32)
 
 
@@ -146,7 +140,7 @@ class Pieces:
     """
 
     def __init__(self, own: np.ndarray, cells: int) -> None:
-        self.own, self.described = own, describe_cells(own, cells)
+        self.own, self.described = np.ascontiguousarray(own, np.float32), describe_cells(own, cells)
         self._down, self._right = (_smooth_cells(side, cells) for side in own.shape[-2:])
 
     def assemble(self, weights: np.ndarray) -> np.ndarray:
@@ -158,19 +152,23 @@ class Pieces:
         Returns:
             Images, shape (p, c, h, w), float32.
         """
+        from veilbench.families.templates.attacks.assembly_kernels import add_pieces
+
         worth = weights.transpose(1, 2, 0, 3) @ self.described.transpose(1, 2, 3, 0)  # (cells, cells, p, m)
         images = np.zeros((len(weights), *self.own.shape[1:]), np.float32)
-        chosen = worth.argmax(-1)
-        for row, column in np.ndindex(chosen.shape[:2]):
-            (rows, down), (columns, right) = self._down[row], self._right[column]
-            images[..., rows, columns] += down[:, None] * right * self.own[..., rows, columns][chosen[row, column]]
+        (down, rows), (right, columns) = self._down, self._right
+        add_pieces(self.own, worth.argmax(-1), down, right, rows, columns, images)
         return images
 
 
-def _smooth_cells(side: int, cells: int) -> list[tuple[slice, np.ndarray]]:
-    """Return each cell's pixels along a side, and its weight at them; the weights of a pixel sum to 1."""
+def _smooth_cells(side: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weight of each pixel along a side in each cell, and the pixels where a cell's weights are above 0.
+
+    Returns:
+        Weights, shape (cells, side), float32; those of a pixel sum to 1. The first pixel of each cell, and the one
+        after its last, shape (cells, 2).
+    """
     away = (np.arange(side) + 0.5) * cells / side - (np.arange(cells)[:, None] + 0.5)
     weights = np.exp(-(away**2) / (2 * SMOOTH**2)) * (abs(away) <= REACH)
     weights = np.asarray(weights / weights.sum(0), np.float32)
-    spans = [slice(*(np.flatnonzero(cell)[[0, -1]] + [0, 1])) for cell in weights]
-    return [(span, cell[span]) for span, cell in zip(spans, weights, strict=True)]
+    return weights, np.array([np.flatnonzero(cell)[[0, -1]] + [0, 1] for cell in weights])

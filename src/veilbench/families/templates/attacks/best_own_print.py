@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veilbench.attack_methods.evasion_task import success_curve
 from veilbench.bench.findings import Findings, Metric, Table
 from veilbench.families.templates.attacks.own_prints import score_own_features
+from veilbench.families.templates.attacks.starts import move_any
 from veilbench.metrics.intervals import proportion
 
 if TYPE_CHECKING:
@@ -47,10 +47,7 @@ def move_best_own_images(
     if met.all():
         return success
     rejected = replace(task, rows=own[scores.argmax(1)]).subset(~met)
-    for name, search in searches.items():
-        followed = rejected.surrogate() if name == "surrogate" else rejected
-        if followed is not None:
-            success[1:, ~met] |= success_curve(followed, search, budgets, device, rng)
+    success[1:, ~met] = move_any(rejected, searches, budgets, device, rng)
     return success
 
 

@@ -19,6 +19,7 @@ from veilbench.bench.threat import ThreatModel
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.starts import (
     Start,
+    move_any,
     reach_scores,
     report_starts,
     share_by_scores,
@@ -151,6 +152,20 @@ class TemplateImpersonation(EvasionAttack[TemplateScheme, Identities]):
         victims = _as_impersonation(task)
         scores = reach_scores(victims, searches, self.perturbations.reference_budget, device, rng)
         return share_by_scores(victims.system, scores)
+
+    def _search_all(
+        self,
+        task: EvasionTask,
+        searches: dict[str, Search],
+        to_reference: bool,
+        device: torch.device,
+        rng: np.random.Generator,
+    ) -> dict[str, np.ndarray]:
+        """Return the success of each search; up to the reference budget, only that of any, which costs less."""
+        if not to_reference:
+            return super()._search_all(task, searches, to_reference, device, rng)
+        budgets = self.perturbations.ascending(to_reference)
+        return {"any": move_any(_as_impersonation(task), searches, budgets, device, rng)}
 
     def _judge(
         self,

@@ -162,17 +162,21 @@ class TemplateInversion(DisclosedTemplateAttack):
             findings.notes.append("No search by gradients: it needs the victims' keys, or the system's scores.")
         if reason := target.lacks().get("gradients"):
             findings.notes.append(f"No search by gradients: {reason}.")
-        others = self._baselines(system, training)
-        self._report(findings, system, made.of_victims() | others, best, rng)
+        mean_image = np.broadcast_to(training.images.mean(0), system.victims.images.shape)
+        self._find_gain(findings, system, made.of_victims()[best], mean_image)
+        if control:
+            return
+        closest = training.images[nearest(system.victims.images, training.images)[0]]
+        images = made.of_victims() | {"mean_image": mean_image, "nearest_image": closest}
+        self._report(findings, system, images, best, rng)
         findings.budget = made.curves.get(best)
         if made.tested:
             chance = self.operating_point.blind_success(made.tested)
             findings.metrics["any_of_own_prints"] = Metric.exact(chance, made.tested, "share")
-        if not control:
-            findings.figures.append(_figure(made, sizes, findings, system))
-            self._show(findings, system, made.of_victims() | others)
-        if self.judge is not None and not control:
-            judge_images(findings, self.judge, system, data, made.of_victims() | others, best, rng)
+        findings.figures.append(_figure(made, sizes, findings, system))
+        self._show(findings, system, images)
+        if self.judge is not None:
+            judge_images(findings, self.judge, system, data, images, best, rng)
 
     def _knowledge(self, target: TemplateScheme, path: str) -> Knowledge:
         """Return what the attacker can do with the target by a path; all that is granted if it is empty."""
@@ -193,12 +197,13 @@ class TemplateInversion(DisclosedTemplateAttack):
             findings.notes.append(f"The attacker learns from {available} auxiliary impressions at most, not {largest}.")
         return sorted({min(size, available) for size in self.decoders.sizes})
 
-    def _baselines(self, system: TemplateSystem, training: Impressions) -> dict[str, np.ndarray]:
-        victim_images = system.victims.images
-        return {
-            "mean_image": np.broadcast_to(training.images.mean(0), victim_images.shape),
-            "nearest_image": training.images[nearest(victim_images, training.images)[0]],
-        }
+    def _find_gain(
+        self, findings: Findings, system: TemplateSystem, presented: np.ndarray, mean_image: np.ndarray
+    ) -> None:
+        """Set the gain from the images that the best attacker presents, and the mean image for each victim."""
+        by_mean = float(system.accepts(mean_image).mean())
+        chances = {"operating_point.reference_fmr": system.reference_fmr, "the mean image": by_mean}
+        self._set_gain(findings, system, system.score(presented), chances)
 
     def _report(
         self,
@@ -225,9 +230,6 @@ class TemplateInversion(DisclosedTemplateAttack):
         findings.notes.append("sar_other: accepted by a template of another impression under the same key.")
         if not system.scheme.keyed:
             findings.notes.append("The templates have no key: PRAR is SAR.")
-        mean_image = float(system.accepts(images["mean_image"]).mean())
-        chances = {"operating_point.reference_fmr": system.reference_fmr, "the mean image": mean_image}
-        self._set_gain(findings, system, system.score(images[best]), chances)
 
     def _show(self, findings: Findings, system: TemplateSystem, guesses: dict[str, np.ndarray]) -> None:
         if system.victims.images.shape[1] not in (1, 3):

@@ -22,12 +22,13 @@ from veilbench.families.templates.attacks.system import TemplateSystem
 from veilbench.families.templates.data.identities import Identities, ImageIdentities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.image_extractor import ImageExtractor
+from veilbench.families.templates.schemes.open_features import OpenFeatures
 from veilbench.families.templates.schemes.raw_template import RawTemplate
 from veilbench.metrics.grids import picture
 from veilbench.metrics.image import psnr
 from veilbench.metrics.intervals import ends, mean
 
-SHOWN = 8
+SHOWN, COMPARED = 8, 16  # images in the picture; auxiliary images by whose scores the target and its features compare
 # The positive control of recombination.
 FEATURES_OF_REGIONS = RawTemplate(ImageExtractor("orientation", components=None, grid=4))
 
@@ -56,7 +57,8 @@ class TemplateOracle(AcceptanceAttack):
     Each path has a positive control of the kind that it is good at: evolution finds images for features that depend on
     the whole image, recombination for those that depend on it region by region. The third one is the subject's own
     features without protection, attacked as the subject is: if the search does not lead into these, the subject's
-    resistance says nothing about its transformation.
+    resistance says nothing about its transformation. A subject whose scores are those of its features is this control
+    itself, since an oracle only gives scores: its gain is then taken for both.
 
     Args:
         threat: threat model; needs `auxiliary_data`, and `score_queries` or `decision_queries`.
@@ -102,6 +104,9 @@ class TemplateOracle(AcceptanceAttack):
     def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
         """Return one positive control for each path, the target's open features, and the negative control."""
         positive, opened, negative = self._controls_on_open_features(target, data, ["the subject's features"])
+        openly = opened.scheme
+        assert isinstance(openly, OpenFeatures)
+        opened = replace(opened, is_target=openly.compares_alike(data.auxiliary.samples[:COMPARED]))
         schemes = {"evolution": self.positive, "recombination": FEATURES_OF_REGIONS}
         of_paths = [replace(positive, scheme=schemes[path], path=path) for path in self.paths.names()]
         return [*of_paths, opened, negative]
@@ -145,15 +150,24 @@ class TemplateOracle(AcceptanceAttack):
         """
         system = self._enrol(findings, target, data, rng)
         own = data.auxiliary.images[rng.permutation(len(data.auxiliary))]
-        by_dictionary = QueryCounter(system)
-        present_dictionary(by_dictionary, own[: self.queries.most], self.searches.evolution.population)
         chosen = path or self.paths.choose(system, data.auxiliary, rng)
         if len(self.paths.names()) > 1:
             findings.notes.append(
                 f"The gain is that of the path {chosen}, the better one on the attacker's own people."
             )
         hill_climbing, images = self.paths.take(chosen, system, own, rng)
+        self._find_gain(findings, hill_climbing)
+        if control:
+            return
+        by_dictionary = QueryCounter(system)
+        present_dictionary(by_dictionary, own[: self.queries.most], self.searches.evolution.population)
         self._report(findings, system, images, hill_climbing, by_dictionary, rng)
+
+    def _find_gain(self, findings: Findings, hill_climbing: QueryCounter) -> None:
+        """Set the gain: the share of victims for whom an image was accepted, above that of blind guesses."""
+        setting = f"queries.most={self.queries.most} at operating_point.reference_fmr"
+        chance = self.operating_point.blind_success(self.queries.most)
+        self._set_gain(findings, hill_climbing.system, hill_climbing.highest, {setting: chance})
 
     def _report(
         self,
@@ -174,8 +188,6 @@ class TemplateOracle(AcceptanceAttack):
             findings.metrics["queries_for_half"] = Metric.exact(float(np.median(hill_climbing.first)), n)
         findings.metrics |= {f"{key}_last_image": rate for key, rate in self._acceptance_rates(systems, images).items()}
         findings.metrics["psnr_last_image"] = mean(psnr(images, system.victims.images), unit="", of="victims")
-        setting = f"queries.most={most} at operating_point.reference_fmr"
-        self._set_gain(findings, system, hill_climbing.highest, {setting: chance})
         findings.budget = hill_climbing.budget(most)
         findings.figures.append(self._figure(hill_climbing, by_dictionary))
         if images.shape[1] in (1, 3):

@@ -24,10 +24,41 @@ STARTS = 2  # a random one of the attacker's images, and the closest one
 EACH = 1 - (1 - CONFIDENCE) / STARTS  # level of each start's interval, so that both hold jointly (Bonferroni)
 
 
+def move_any(
+    task: TemplateTask,
+    searches: Mapping[str, Search],
+    budgets: Sequence[float],
+    device: torch.device,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return which victims any search moves to acceptance, at each budget or a smaller one; shape (budgets, n), bool.
+
+    A search only moves the rows that those before it could not, within the same budget.
+
+    Args:
+        task: images to move towards acceptance.
+        searches: searches by name; the one called "surrogate" follows the task's surrogate, if there is one.
+        budgets: budgets in ascending order, in units of `task.distance_to_boundary`.
+        device: torch device to compute on.
+        rng: source of the random numbers of the searches.
+    """
+    followed = _follow(task, searches)
+    curve, moved = np.zeros((len(budgets), len(task.rows)), bool), np.zeros(len(task.rows), bool)
+    for index, budget in enumerate(budgets):
+        for name, one in followed.items():
+            if not moved.all():
+                left = ~moved
+                moved[left] = one.subset(left).success(searches[name], budget, device, rng)
+        curve[index] = moved
+    return curve
+
+
 def reach_scores(
     task: TemplateTask, searches: Mapping[str, Search], budget: float, device: torch.device, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the highest match score that any of the searches reaches for each victim, shape (n,).
+    """Return the highest match score that the searches reach for each victim, shape (n,).
+
+    A search only moves the rows that those before it could not move beyond all redrawn thresholds.
 
     Args:
         task: images to move towards acceptance.
@@ -36,9 +67,20 @@ def reach_scores(
         device: torch device to compute on.
         rng: source of the random numbers of the searches.
     """
-    followed = {name: task.surrogate() if name == "surrogate" else task for name in searches}
-    moved = [one.move(searches[name], budget, device, rng) for name, one in followed.items() if one is not None]
-    return np.asarray(np.max([task.system.score(images) for images in moved], axis=0))
+    system, scores = task.system, np.full(len(task.rows), -np.inf, np.float32)
+    redrawn = system.redrawn.thresholds[system.reference_fmr]
+    enough = np.r_[system.threshold, redrawn[np.isfinite(redrawn)]].max()
+    for name, one in _follow(task, searches).items():
+        if (left := scores < enough).any():
+            images = one.subset(left).move(searches[name], budget, device, rng)
+            scores[left] = np.maximum(scores[left], system.subset(left).score(images))
+    return scores
+
+
+def _follow(task: TemplateTask, searches: Mapping[str, Search]) -> dict[str, TemplateTask]:
+    """Return the task that each search follows, by its name, without those that lack a surrogate."""
+    tasks = {name: task.surrogate() if name == "surrogate" else task for name in searches}
+    return {name: one for name, one in tasks.items() if one is not None}
 
 
 def share_by_scores(system: TemplateSystem, scores: np.ndarray) -> Share:

@@ -156,7 +156,7 @@ class Hashmap(pl.LightningModule, FederatedModel):
         self.net.eval()  # attack the encoder in evaluation mode, without updating its batch statistics
         selected = images[: impersonation.people * self.impressions]
         with torch.no_grad():
-            targets = self.encode(images).roll(-self.impressions, 0)[: len(selected)]
+            targets = self.encode(images.roll(-self.impressions, 0)[: len(selected)])
         perturbed = impersonation.perturb(self.encode, selected, targets, self.generator)
         self.net.train()
         return perturbed

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
+import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,7 +16,30 @@ from veilbench.families.templates.nets.saved_net import SavedNet
 
 Norm = Literal["batch", "group"]
 GROUPS = 4
-WINDOW, STRIDE, PADDING = 8, 4, 2  # of the first convolution, in pixels
+STRIDE, PADDING = 4, 2  # of the first convolution, in pixels
+WINDOW = 2 * STRIDE
+
+
+class Windows(torch.autograd.Function):
+    """Cuts images into overlapping windows; faster than autograd's `unfold`, and without second derivatives."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        """Return a view of images of shape (n, h, w): windows, shape (n, rows, columns, WINDOW, WINDOW)."""
+        ctx.shape = images.shape
+        return images.unfold(1, WINDOW, STRIDE).unfold(2, WINDOW, STRIDE)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, slopes: Tensor) -> Tensor:
+        """Add up the slopes of each pixel, which is in up to four windows: one quarter of the windows at a time."""
+        n, rows, columns = slopes.shape[:3]
+        quarters = slopes.reshape(n, rows, columns, 2, STRIDE, 2, STRIDE)
+        made = slopes.new_zeros(ctx.shape)
+        blocks = made.unfold(1, STRIDE, STRIDE).unfold(2, STRIDE, STRIDE)  # a view, in which no pixel is twice
+        for down, right in itertools.product(range(2), range(2)):
+            blocks[:, down : down + rows, right : right + columns] += quarters[:, :, :, down, :, right]
+        return made
 
 
 class FirstConvolution(nn.Conv2d):
@@ -33,7 +57,7 @@ class FirstConvolution(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         """Compute the same as `Conv2d.forward`."""
         padded = functional.pad(images, [PADDING] * 4)[:, 0]
-        windows = padded.unfold(1, WINDOW, STRIDE).unfold(2, WINDOW, STRIDE)
+        windows: Tensor = Windows.apply(padded)  # type: ignore[no-untyped-call]
         outputs = functional.linear(windows.flatten(3), self.weight.flatten(1), self.bias)
         return outputs.permute(0, 3, 1, 2)
 

@@ -18,6 +18,8 @@ from veilbench.families.templates.schemes.orthonormal import draw_orthonormal
 from veilbench.families.templates.schemes.trained import TrainedScheme
 from veilbench.nets.saved_weights import load_weights
 
+MOST_STACKED = 128  # different keys whose matrices are multiplied at once
+
 
 class HashmapScheme(TrainedScheme):
     """Templates are an encoder's codes of length 1, or their signs; optionally rotated by a user's key, and with noise.
@@ -131,12 +133,22 @@ def rotate(codes: Tensor, keys: np.ndarray) -> Tensor:
     if keys.shape != (len(codes),):
         raise ValueError(f"keys of shape {keys.shape} for {len(codes)} rows of features")
     distinct, which = np.unique(keys, return_inverse=True)
-    width, rotated = codes.shape[1], torch.empty_like(codes)
+    width = codes.shape[1]
+    if len(distinct) == len(keys) <= MOST_STACKED:
+        matrices = torch.from_numpy(_stack_rotations(width, keys.astype(np.uint64).tobytes())).to(codes)
+        return torch.bmm(codes[:, None], matrices)[:, 0]
+    rotated = torch.empty_like(codes)
     for index, key in enumerate(distinct):
         matrix = torch.from_numpy(rotation_matrix(width, int(key))).to(codes)
         rows = torch.from_numpy(np.flatnonzero(which == index)).to(codes.device)
         rotated = rotated.index_copy(0, rows, codes[rows] @ matrix)
     return rotated
+
+
+@lru_cache(maxsize=4)
+def _stack_rotations(width: int, keys: bytes) -> np.ndarray:
+    """Return the matrices of several keys, shape (keys, width, width); a search uses the same ones in every step."""
+    return np.stack([rotation_matrix(width, int(key)) for key in np.frombuffer(keys, np.uint64)])
 
 
 def add_noise(codes: Tensor, noise: float, rng: np.random.Generator) -> Tensor:

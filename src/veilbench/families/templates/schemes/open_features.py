@@ -14,6 +14,8 @@ from veilbench.families.templates.schemes.differentiable import DifferentiableSc
 if TYPE_CHECKING:
     from torch import Tensor
 
+TRIED_KEYS, SAME = 2, 1e-5  # keys under which templates are compared; largest difference of equal scores, by rounding
+
 
 class OpenFeatures(TemplateScheme):
     """Stores the features of another scheme unchanged: what every attack on that scheme must break.
@@ -54,6 +56,18 @@ class OpenFeatures(TemplateScheme):
         """Return a text that differs between subjects with different features of these samples."""
         digest = hashlib.sha256(np.ascontiguousarray(self.features(samples)).tobytes())
         return f"features {digest.hexdigest()[:12]}"
+
+    def compares_alike(self, samples: np.ndarray) -> bool:
+        """Return whether the subject's templates of samples, under one key, are as similar as their features.
+
+        Rotations, for example, change no similarity: whoever only sees scores cannot tell them from open features.
+        """
+        openly = self.compare_all(*[self.features(samples)] * 2)
+        for key in range(TRIED_KEYS):
+            templates = self.subject.enroll(samples, np.full(len(samples), key, np.uint64))
+            if not np.allclose(self.subject.compare_all(templates, templates), openly, atol=SAME):
+                return False
+        return True
 
     def settings(self) -> NoReturn:
         """Raise an error, because controls are not saved.

@@ -1,13 +1,12 @@
-"""Compiled inner loop of the alignment of ridge maps; numba is imported when it is first called."""
+"""Compiled inner loops of ridge maps and of their alignment; numba is imported when one is first called."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
-
-Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
 
 
 def sample_moved(image: np.ndarray, moves: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:
@@ -20,14 +19,37 @@ def sample_moved(image: np.ndarray, moves: np.ndarray, places: np.ndarray, out: 
         places: rows of the grid, which are its columns too, in pixels, shape (p,), float32.
         out: result, written in place, shape (m, p p), float32.
     """
-    _compile()(image, moves, places, out)
+    _compile(_sample_moved)(image, moves, places, out)
+
+
+def keep_strongest(responses: np.ndarray, out: np.ndarray) -> None:
+    """Keep the response with the largest absolute value at each pixel.
+
+    Args:
+        responses: responses of several filters, shape (n, filters, h, w), complex64.
+        out: the strongest ones, written in place, shape (n, h, w), complex64.
+    """
+    _compile(_keep_strongest)(responses, out)
 
 
 @cache
-def _compile() -> Kernel:
+def _compile(function: Callable[..., None]) -> Callable[..., Any]:
     from veilbench.families.templates.data.prints.kernels import compile_function
 
-    return compile_function(_sample_moved)
+    return compile_function(function)
+
+
+def _keep_strongest(responses: np.ndarray, out: np.ndarray) -> None:
+    strengths = np.empty(out.shape[2], np.float32)
+    for k in range(len(out)):
+        for i in range(out.shape[1]):
+            strengths[:] = -1
+            for f in range(responses.shape[1]):
+                line, best = responses[k, f, i], out[k, i]
+                for j in range(len(strengths)):
+                    strength = line[j].real ** 2 + line[j].imag ** 2
+                    if strength > strengths[j]:
+                        strengths[j], best[j] = strength, line[j]
 
 
 def _sample_moved(image: np.ndarray, moves: np.ndarray, places: np.ndarray, out: np.ndarray) -> None:

@@ -39,12 +39,13 @@ def enhance_ridges(images: np.ndarray, periods: Sequence[float]) -> np.ndarray:
 def _enhance(images: np.ndarray, periods: tuple[float, ...]) -> np.ndarray:
     from scipy import fft
 
+    from veilbench.families.templates.schemes.ridge_kernels import keep_strongest
+
     flat = (images - _smooth(images, SHADE)).astype(np.float32)
-    responses = fft.ifft2(fft.fft2(flat)[:, None] * _filters(images.shape[1:], periods))
-    strength = np.abs(responses)
-    strongest = strength.argmax(1)[:, None]
-    chosen = np.take_along_axis(responses, strongest, 1)[:, 0]
-    amplitude = np.take_along_axis(strength, strongest, 1)[:, 0]
+    responses = fft.ifft2(fft.fft2(flat)[:, None] * _filters(images.shape[1:], periods), overwrite_x=True)
+    chosen = np.empty(images.shape, np.complex64)
+    keep_strongest(responses, chosen)
+    amplitude = np.abs(chosen)
     smooth = _smooth(amplitude, REACH)
     printed = smooth > CONTACT * np.quantile(smooth, STRONG, axis=(1, 2), keepdims=True)
     return np.asarray(printed * chosen.real / np.maximum(amplitude, 1e-6), np.float32)

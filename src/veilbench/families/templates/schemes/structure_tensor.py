@@ -9,8 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import Tensor
 
-AT_ONCE = 16  # images per step: their gradients stay in the processor's cache, which is twenty times as fast
-
 
 def mean_channel(images: np.ndarray) -> np.ndarray:
     """Return the mean over the channels, shape (n, c, h, w) to (n, h, w); a single channel is not copied."""
@@ -30,67 +28,30 @@ def sum_structure_tensor(images: np.ndarray, grid: int) -> np.ndarray:
         Per cell the sums of right^2 - down^2, of 2 right down and of right^2 + down^2, where right and down are the
         two parts of the gradient; shape (n, 3, grid, grid), float32.
     """
-    down, right = (cell_of_pixels(side, grid) for side in images.shape[1:])
+    from veilbench.families.templates.schemes.tensor_kernels import sum_products
+
     tensor = np.empty((len(images), 3, grid, grid), np.float32)
-    for begin in range(0, len(images), AT_ONCE):
-        some = images[begin : begin + AT_ONCE]
-        slopes = _differentiate(some.swapaxes(1, 2)).swapaxes(1, 2), _differentiate(some)
-        products = (slopes[1] ** 2, slopes[0] ** 2, slopes[0] * slopes[1])
-        along, across, mixed = (sum_cells(product, down, right) for product in products)
-        tensor[begin : begin + AT_ONCE] = np.stack([along - across, 2 * mixed, along + across], 1)
+    sum_products(np.ascontiguousarray(images, np.float32), *cell_edges(images, grid), tensor)
     return tensor
 
 
 def sum_structure_tensor_of(images: Tensor, grid: int) -> Tensor:
-    """Compute the same as `sum_structure_tensor` on tensors, with gradients."""
-    import torch
+    """Compute the same as `sum_structure_tensor` on tensors, with gradients; it is computed on the CPU."""
+    from veilbench.families.templates.schemes.structure_tensor_sums import StructureTensorSums
 
-    down, right = (torch.from_numpy(cell_of_pixels(side, grid)).to(images) for side in images.shape[1:])
-    parts = []
-    for some in torch.split(images, AT_ONCE):
-        slopes = _differentiate_tensor(some, 1), _differentiate_tensor(some, 2)
-        products = (slopes[1] ** 2, slopes[0] ** 2, slopes[0] * slopes[1])
-        along, across, mixed = (down @ (product @ right.T) for product in products)
-        parts.append(torch.stack([along - across, 2 * mixed, along + across], 1))
-    return torch.cat(parts)
+    return StructureTensorSums.of(images, grid)
 
 
-def cell_of_pixels(side: int, grid: int) -> np.ndarray:
-    """Return which pixels of a side are in which cell, as 0 and 1; shape (grid, side), float32."""
-    starts = np.arange(grid) * side // grid
-    cells = np.searchsorted(starts, np.arange(side), side="right") - 1
-    return np.asarray(cells == np.arange(grid)[:, None], np.float32)
+def cell_edges(images: np.ndarray, grid: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first row of each cell, and the height, of images of shape (n, h, w); and the same for columns."""
+    rows, columns = (np.arange(grid + 1) * side // grid for side in images.shape[1:])
+    return rows, columns
 
 
-def sum_cells(values: np.ndarray, down: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Sum images of shape (n, h, w) over cells.
+def sum_cells(images: np.ndarray, grid: int) -> np.ndarray:
+    """Sum the pixels of grey images over cells, shape (n, h, w) to (n, grid, grid), float32."""
+    from veilbench.families.templates.schemes.tensor_kernels import sum_pixels
 
-    Args:
-        values: values of the pixels, shape (n, h, w).
-        down: weight of each pixel's row in each cell, shape (grid, h), see `cell_of_pixels`.
-        right: weight of each pixel's column in each cell, shape (grid, w).
-
-    Returns:
-        Weighted sums, shape (n, grid, grid).
-    """
-    return np.asarray(down @ (values @ right.T))
-
-
-def _differentiate(images: np.ndarray) -> np.ndarray:
-    """Return the differences along the last axis, per pixel."""
-    slopes = np.empty_like(images)
-    np.subtract(images[..., 2:], images[..., :-2], out=slopes[..., 1:-1])
-    slopes[..., 1:-1] *= 0.5
-    slopes[..., 0] = images[..., 1] - images[..., 0]
-    slopes[..., -1] = images[..., -1] - images[..., -2]
-    return slopes
-
-
-def _differentiate_tensor(images: Tensor, axis: int) -> Tensor:
-    """Return the differences along an axis, per pixel."""
-    import torch
-
-    steps = images.narrow(axis, 1, images.shape[axis] - 1) - images.narrow(axis, 0, images.shape[axis] - 1)
-    inner = steps.shape[axis] - 1
-    central = (steps.narrow(axis, 0, inner) + steps.narrow(axis, 1, inner)) / 2
-    return torch.cat([steps.narrow(axis, 0, 1), central, steps.narrow(axis, inner, 1)], axis)
+    sums = np.empty((len(images), grid, grid), np.float32)
+    sum_pixels(np.ascontiguousarray(images, np.float32), *cell_edges(images, grid), sums)
+    return sums

@@ -171,6 +171,19 @@ def test_the_ridges_run_along_the_field() -> None:
     assert x.max() == pytest.approx(EXTENT * (1 - 1 / PIXELS))
 
 
+def test_each_pixel_is_filtered_with_its_own_kernel() -> None:
+    from scipy.ndimage import correlate
+
+    from veilbench.families.templates.data.prints.kernels import filter_pixels
+
+    rng = np.random.default_rng(3)
+    image, bank = rng.standard_normal((20, 20), np.float32), rng.standard_normal((4, 5, 5), np.float32)
+    which, out = rng.integers(4, size=(20, 20)), np.empty((20, 20), np.float32)
+    filter_pixels(np.pad(image, 2, "reflect"), which, bank, out)
+    by_scipy = np.stack([correlate(image.astype(float), kernel, mode="mirror") for kernel in bank])
+    np.testing.assert_allclose(out, np.take_along_axis(by_scipy, which[None], 0)[0], atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -61,16 +61,22 @@ def _draw_singular_points(pattern: str, centre: complex, rng: np.random.Generato
 
 
 def _evaluate_waves(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Evaluate a smooth function: a weighted sum of products of low-frequency cosines; shape of `x`."""
+    """Evaluate a smooth function: a weighted sum of products of low-frequency cosines; shape of `x + y`."""
     across, along = (np.stack([np.cos(k * np.pi * (c + 1) / 2) for k in range(3)]) for c in (x, y))
     fading = weights / (1 + np.add.outer(np.arange(3), np.arange(3)))
-    return np.asarray(np.einsum("kij,kl,lij->ij", across, fading, along, optimize=True))
+    return np.asarray(np.einsum("k...,kl,l...->...", across, fading, along, optimize=True))
 
 
 def ridge_orientation(finger: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the ridge direction relative to the x axis at each point, in radians, modulo pi."""
+    """Return the ridge direction relative to the x axis at each point, in radians, modulo pi.
+
+    Args:
+        finger: anatomy of the finger.
+        x: coordinates to the right.
+        y: coordinates upwards, of the same shape or of one that broadcasts with it.
+    """
     z = x + 1j * y
-    angle = sum((np.angle(z - core) for core in finger.cores), np.zeros_like(x))
+    angle = sum((np.angle(z - core) for core in finger.cores), np.zeros(z.shape))
     angle = angle - sum((np.angle(z - delta) for delta in finger.deltas), np.zeros_like(x))
     height, width, position = finger.hill
     shape = np.exp(-(((x - position) / width) ** 2) / 2) * np.exp(-(((y + 0.1) / 0.55) ** 2))
@@ -80,5 +86,11 @@ def ridge_orientation(finger: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarr
 
 
 def ridge_period(finger: Anatomy, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the ridge distance at each point, as a factor: about 1, larger at the bottom, with smooth deviations."""
+    """Return the ridge distance at each point, as a factor: about 1, larger at the bottom, with smooth deviations.
+
+    Args:
+        finger: anatomy of the finger.
+        x: coordinates to the right.
+        y: coordinates upwards, of the same shape or of one that broadcasts with it.
+    """
     return np.asarray(1 + 0.08 * np.clip(-y - 0.3, 0, 1) + _evaluate_waves(x, y, finger.waves[1]))

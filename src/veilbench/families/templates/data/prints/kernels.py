@@ -18,7 +18,7 @@ def compile_function(function: _Function) -> _Function:
 
 @compile_function
 def filter_pixels(image: np.ndarray, which: np.ndarray, bank: np.ndarray, out: np.ndarray) -> None:
-    """Filter each pixel with its own kernel, and apply tanh to the result.
+    """Filter each pixel with its own kernel.
 
     Args:
         image: image padded by half a kernel on each side, shape (n + k - 1, n + k - 1), float32.
@@ -26,14 +26,18 @@ def filter_pixels(image: np.ndarray, which: np.ndarray, bank: np.ndarray, out: n
         bank: kernels, shape (kernels, k, k), float32.
         out: result, written in place, shape (n, n), float32.
     """
-    for i in range(which.shape[0]):
-        for j in range(which.shape[1]):
-            kernel = bank[which[i, j]]
-            total = np.float32(0)
-            for p in range(kernel.shape[0]):
-                for q in range(kernel.shape[1]):
-                    total += kernel[p, q] * image[i + p, j + q]
-            out[i, j] = np.tanh(total)
+    side, kernels = bank.shape[1], bank.reshape(len(bank), -1)
+    area = kernels.shape[1]
+    strip = np.empty(len(image) * side, np.float32)  # k columns, in which the pixels under a kernel lie side by side
+    for j in range(which.shape[1]):
+        for i in range(len(image)):
+            for q in range(side):
+                strip[i * side + q] = image[i, j + q]
+        for i in range(len(which)):
+            kernel, pixels, total = kernels[which[i, j]], strip[i * side : i * side + area], np.float32(0)
+            for place in range(area):
+                total += kernel[place] * pixels[place]
+            out[i, j] = total
 
 
 @compile_function

@@ -37,10 +37,9 @@ def gabor_kernels() -> np.ndarray:
 
 
 def pixel_coordinates() -> tuple[np.ndarray, np.ndarray]:
-    """Return the finger coordinates x and y of a master print's pixels, shape (PIXELS, PIXELS) each."""
+    """Return the finger coordinates of a master print's pixels: x, shape (1, PIXELS), and y, shape (PIXELS, 1)."""
     coordinates = (np.arange(PIXELS) + 0.5) / PIXELS * 2 * EXTENT - EXTENT
-    x, y = np.meshgrid(coordinates, -coordinates)
-    return x, y
+    return coordinates[None], -coordinates[:, None]
 
 
 def grow_ridges(
@@ -68,5 +67,5 @@ def grow_ridges(
     for _ in range(ROUNDS):
         out = np.empty_like(image)
         filter_pixels(np.pad(image, RADIUS, "reflect"), which, gabor_kernels(), out)
-        image = out
+        image = np.tanh(out)
     return image
