@@ -18,7 +18,7 @@ from veilbench.families.templates.attacks.judged_images import judge_images
 from veilbench.families.templates.attacks.operating_point import OperatingPoint
 from veilbench.families.templates.attacks.reconstructions import Case, Knowledge, Reconstructions, reconstruct
 from veilbench.families.templates.attacks.system import TemplateSystem, held_out_system, split_auxiliary
-from veilbench.families.templates.data.identities import Identities, ImageIdentities, Impressions
+from veilbench.families.templates.data.identities import Identities, ImageIdentities
 from veilbench.families.templates.schemes.base import TemplateScheme
 from veilbench.families.templates.schemes.differentiable import has_gradients
 from veilbench.metrics.grids import picture
