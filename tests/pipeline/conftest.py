@@ -127,11 +127,11 @@ def project(reproduced: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> CellBench:
-    return CellBench(tmp_path)
+def bench(tmp_path: Path, forks: dict[str, str]) -> CellBench:
+    return CellBench(tmp_path, forks)
 
 
 @pytest.fixture(scope="session")
-def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def serial(tmp_path_factory: pytest.TempPathFactory, forks: dict[str, str]) -> dict[str, bytes]:
     """The files of metrics of eight cells that were computed one after the other."""
-    return CellBench(tmp_path_factory.mktemp("serial")).sweep_eight()
+    return CellBench(tmp_path_factory.mktemp("serial"), forks).sweep_eight()
