@@ -118,13 +118,15 @@ def reproduce(folder: Path, forks: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory, forks: dict[str, str]) -> Project:
+def reproduced(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, forks: dict[str, str]
+) -> Project:
     """A project after its first `dvc repro`, committed; tests work on copies of it.
 
     The first process of a run that needs it makes it for all of them.
     """
     own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    shared = own.parent if hasattr(request.config, "workerinput") else own  # of pytest-xdist
     folder, done = shared / "reproduced", shared / "reproduced.done"
     with FileLock(shared / "reproduced.lock"):
         if not done.exists():
