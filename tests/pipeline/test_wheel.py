@@ -164,8 +164,7 @@ def test_a_variant_by_dvc_exp_run_takes_the_change(installed: Installed, tmp_pat
     installed._run("git", "add", "-A", cwd=demo)
     installed._run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "first", cwd=demo)
     wanted = "conf/model/gabor.yaml:code=7"
-    with installed.forking():
-        installed._run(str(installed.bin / "dvc"), "exp", "run", "--temp", "-n", "narrow", "-S", wanted, cwd=demo)
+    installed._run(str(installed.bin / "dvc"), "exp", "run", "--temp", "-n", "narrow", "-S", wanted, cwd=demo)
     installed._run(str(installed.bin / "dvc"), "exp", "apply", "narrow", cwd=demo)
     saved = json.loads((demo / "results" / "gabor" / "train" / "model.json").read_text())
     assert saved["settings"]["net"]["encoder"]["code"] == 7
