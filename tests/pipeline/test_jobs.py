@@ -85,8 +85,8 @@ def test_a_call_that_is_refused_while_it_prepares_changes_nothing(
 
 
 @pytest.mark.slow
-def test_jobs_of_the_same_second_have_folders_of_their_own(tmp_path: Path, forks: dict[str, str]) -> None:
-    processes = [started(tmp_path, *QUICK, f"seed={seed}", forks=forks) for seed in range(4)]
+def test_jobs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
+    processes = [started(tmp_path, *QUICK, f"seed={seed}") for seed in range(4)]
     assert [ended(process)[0] for process in processes] == [0, 0, 0, 0]
     records = sorted(tmp_path.glob("outputs/*/*/experiment.yaml"))
     assert sorted(yaml.safe_load(path.read_text())["seed"] for path in records) == [0, 1, 2, 3]
