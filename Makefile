@@ -5,19 +5,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo bench test test-slow test-newest ui server lint docs clean
+.PHONY: demo bench test test-slow test-newest ui server lint style docs clean
 
-# torch first: with it pinned, pip takes whatever build the machine offers, and nothing later replaces it.
+# With pip, or with the program that UV names: `UV=uv make test`.
+UV ?=
+INSTALL = $(if $(UV),$(UV) pip install -q --compile-bytecode --python $(1)/bin/python,$(1)/bin/python -m pip install -qq) -c constraints.txt
+
+# torch first: with it pinned, the installer takes whatever build the machine offers, and nothing later replaces it.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -qq --upgrade pip
-	$(BIN)/python -m pip install -qq -c constraints.txt torch
-	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[biometric,federated,optuna]'
+	$(if $(UV),,$(BIN)/python -m pip install -qq --upgrade pip)
+	$(call INSTALL,$(VENV)) torch
+	$(call INSTALL,$(VENV)) -e '.[biometric,federated,optuna]'
 	touch $@
 
 # What tests need beyond the experiments of the pipeline.
 $(VENV)/tested: $(VENV)/installed
-	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[test,biometric,federated,onnx,optuna,pyod,server,skops,slurm]'
+	$(call INSTALL,$(VENV)) -e '.[test,biometric,federated,onnx,optuna,pyod,server,skops,slurm]'
 	touch $@
 
 # Each stage is a process of its own: bytecode that is there already saves each of them a second where none may be written.
@@ -42,8 +46,10 @@ bench: $(VENV)/installed
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := python -m compileall -q -j 0 src && OMP_NUM_THREADS=1 python -m pytest --dist loadfile --maxprocesses 6
 
-test: $(VENV)/tested lint
-	$(PYTEST) -n logical -m 'not slow'
+# The type checker works beside the tests, which wait now and then; what it says comes last.
+test: $(VENV)/tested style
+	@mypy >$(VENV)/types 2>&1 & types=$$!; tests=0; $(PYTEST) -n logical -m 'not slow' || tests=$$?; \
+		wait $$types || { cat $(VENV)/types; exit 1; }; cat $(VENV)/types; exit $$tests
 
 SLOW := slow
 # Tests of whole programs wait for each other: three for two cores.
@@ -56,22 +62,24 @@ LIGHT := annotated-types cryptography filelock jinja2 jsonschema numba numpy pan
 	pywavelets rich safetensors scikit-learn scipy typer typing-extensions
 test-newest:
 	$(NEWEST) -m venv $(VENV)-newest
-	$(VENV)-newest/bin/python -m pip install -qq -c constraints.txt $(LIGHT)
+	$(call INSTALL,$(VENV)-newest) $(LIGHT)
 	PYTHONPATH=src:. OMP_NUM_THREADS=1 $(VENV)-newest/bin/python -m pytest tests/text tests/metrics \
 		tests/families/ciphers/baselines tests/families/ciphers/data tests/families/mail/data \
 		--ignore tests/metrics/test_image.py --ignore tests/metrics/test_ledoit_wolf.py -m 'not slow'
 
-lint: $(VENV)/tested
+lint: style
+	mypy
+
+style: $(VENV)/tested
 	ruff check .
 	ruff format --check .
-	mypy
 
 # The site as files in site/; a warning is an error.
 docs: $(VENV)/documented
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 $(VENV)/documented: $(VENV)/installed
-	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[docs]'
+	$(call INSTALL,$(VENV)) -e '.[docs]'
 	touch $@
 
 ui: $(VENV)/installed

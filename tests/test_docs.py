@@ -81,10 +81,18 @@ def test_commands_are_found() -> None:
 
 
 def composes(words: list[str]) -> None:
-    """Check overrides as the command would, without running anything; of a grid, jobs that hold all its values."""
+    """Check overrides as the command would, without running anything; of a grid, jobs that hold all its values.
+
+    Of a range of seeds, the first and the last: whatever accepts these accepts the numbers between them.
+    """
+    words = [re.sub(r"^seed=range\((?:(\d+),)?(\d+)\)$", first_and_last, word) for word in words]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("veilbench.workflow.arguments.CHECKED", 8)
         check_arguments([word for word in words if word not in ("-m", "--multirun")] + ["--multirun"])
+
+
+def first_and_last(seeds: re.Match[str]) -> str:
+    return f"seed={seeds[1] or 0},{int(seeds[2]) - 1}"
 
 
 @pytest.mark.parametrize("command", [one for one in NAMED if one.startswith("veilbench ")])

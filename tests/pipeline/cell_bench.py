@@ -61,10 +61,15 @@ defaults:
 
 
 class CellBench:
-    """A folder with configuration and code of its own, in which sweeps run."""
+    """A folder with configuration and code of its own, in which sweeps run.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Attributes:
+        folder: path of the folder.
+        forks: environment variables with which `run` lets the program be a fork; empty for a process of its own.
+    """
+
+    def __init__(self, folder: Path, forks: dict[str, str]) -> None:
+        self.folder, self.forks = folder, forks
         for name, text in {
             "trouble.py": TROUBLE.replace("\\\\n", "\\n"),
             "conf/evaluation/trouble.yaml": "# @package evaluation.trouble\n_target_: trouble.Trouble\n",
@@ -85,8 +90,12 @@ class CellBench:
         )
 
     def run(self, *words: str) -> tuple[int, str, str]:
-        """Run a command, and return its exit code, stdout and stderr."""
-        process = self.start(*words)
+        """Run a command, and return its exit code, stdout and stderr.
+
+        Launchers start processes, and do not expect to run in a fork themselves.
+        """
+        launched = any(word.startswith("sweep=") for word in words)
+        process = self.start(*words, **({} if launched else self.forks))
         out, err = process.communicate(timeout=600)
         return process.returncode, out, err
 

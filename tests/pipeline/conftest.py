@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from .cell_bench import CellBench, extra_paths
 
@@ -105,10 +106,8 @@ def commit(project: Project, message: str) -> None:
     project.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", message)
 
 
-@pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory, forks: dict[str, str]) -> Project:
-    """A project after its first `dvc repro`, committed; tests work on copies of it."""
-    project = make_project(tmp_path_factory.mktemp("reproduced"), forks)
+def reproduce(folder: Path, forks: dict[str, str]) -> None:
+    project = make_project(folder, forks)
     project.run("git", "init", "-q")
     project.run("dvc", "init", "-q")
     project.run("dvc", "config", "core.analytics", "false")
@@ -116,22 +115,41 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory, forks: dict[str, str]) 
     stages = {f"{stage}@{name}" for stage in ("train", "evaluate", "attack") for name in EXPERIMENTS}
     assert ran == stages | {"resolve", "prepare@text", "report", "track"}
     commit(project, "reproduced")
-    return project
+
+
+@pytest.fixture(scope="session")
+def reproduced(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, forks: dict[str, str]
+) -> Project:
+    """A project after its first `dvc repro`, committed; tests work on copies of it.
+
+    The first process of a run that needs it makes it for all of them.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if hasattr(request.config, "workerinput") else own  # of pytest-xdist
+    folder, done = shared / "reproduced", shared / "reproduced.done"
+    with FileLock(shared / "reproduced.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process in which it failed
+            reproduce(folder, forks)
+            done.touch()
+    return Project(folder, forks)
 
 
 @pytest.fixture
 def project(reproduced: Project, tmp_path: Path) -> Project:
-    copy = tmp_path / "project"
-    subprocess.run(["cp", "-a", str(reproduced.folder), str(copy)], check=True)
+    """A copy without artifacts: those of all copies are in the first project's folder, which the store names."""
+    copy, artifacts = tmp_path / "project", shutil.ignore_patterns("mlartifacts")
+    shutil.copytree(reproduced.folder, copy, symlinks=True, ignore=artifacts)
     return Project(copy, reproduced.forks)
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> CellBench:
-    return CellBench(tmp_path)
+def bench(tmp_path: Path, forks: dict[str, str]) -> CellBench:
+    return CellBench(tmp_path, forks)
 
 
 @pytest.fixture(scope="session")
-def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def serial(tmp_path_factory: pytest.TempPathFactory, forks: dict[str, str]) -> dict[str, bytes]:
     """The files of metrics of eight cells that were computed one after the other."""
-    return CellBench(tmp_path_factory.mktemp("serial")).sweep_eight()
+    return CellBench(tmp_path_factory.mktemp("serial"), forks).sweep_eight()

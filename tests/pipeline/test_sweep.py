@@ -30,7 +30,7 @@ def parents(found: list[Any]) -> list[Any]:
 
 
 @pytest.mark.slow
-def test_four_jobs_at_once_lose_no_run_and_no_metric(project: Project) -> None:
+def test_four_jobs_at_once_lose_no_run_and_no_metric(project: Project, forks: dict[str, str]) -> None:
     project.forks = {}
     for path in project.folder.glob("mlflow.db*"):
         path.unlink()  # a fresh store: the hardest case
@@ -55,6 +55,7 @@ def test_four_jobs_at_once_lose_no_run_and_no_metric(project: Project) -> None:
         assert "fidelity.round_trip_english" in metrics["evaluate"]
         assert "chosen_plaintext.gain" in metrics["attack"]
         assert all(child.info.status == "FINISHED" for child in children)
+    project.forks = forks
     again = project.run("python", "pipelines/track.py")
     assert (
         len(runs(project.folder)) == len(found) + 4 * 3

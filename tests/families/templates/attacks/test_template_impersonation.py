@@ -106,7 +106,7 @@ def test_budgets_are_shares_of_the_largest_change(people: Identities) -> None:
 @pytest.mark.parametrize("scheme", [IomGrp(PCA, 40, 8), RandomProjection(PCA, 10)], ids=["iom", "no key granted"])
 def test_without_gradients_the_search_asks_for_scores(scheme: TemplateScheme, people: Identities) -> None:
     threat = WHITE if isinstance(scheme, IomGrp) else BLACK
-    found = run(small(threat, budgets=[1.0], reference=1.0, queries=250), scheme, people)
+    found = run(small(threat, budgets=[1.0], reference=1.0, queries=120), scheme, people)
     assert "impersonated_by_gradient" not in found.metrics
     assert any(note.startswith("Search without gradients only") for note in found.notes)
     noise = found.metrics["impersonated_by_noise"].value

@@ -147,9 +147,10 @@ def test_the_cosine_of_the_template_is_maximised(people: Identities) -> None:
 
 
 def test_the_published_inversion_is_tried_on_polynomials_alone(people: Identities) -> None:
-    assert "likeness_cosine" in run(attack(), Polyprotect(PCA, 3, 2), people).metrics
+    few = attack(operating_point=OperatingPoint(most_victims=3))
+    assert "likeness_cosine" in run(few, Polyprotect(PCA, 3, 2), people).metrics
     for scheme in (Biohash(PCA, 20), RandomProjection(PCA, 8), IomGrp(PCA, 80, 8)):
-        assert "likeness_cosine" not in run(attack(), scheme, people).metrics
+        assert "likeness_cosine" not in run(few, scheme, people).metrics
 
 
 def test_isr_is_what_a_system_without_protection_accepts(people: Identities) -> None:
@@ -167,7 +168,8 @@ def test_isr_is_what_a_system_without_protection_accepts(people: Identities) -> 
     features = scheme.features(noisy)
     cosines = (features * scheme.features(system.victims.samples)).sum(1)
     np.testing.assert_allclose(openly.score_features(features), cosines, atol=1e-5)
-    assert run(attack(), Polyprotect(PCA, 5, 4), people).metrics["isr_at_0.01_preimage"].value > 0.6
+    tried = attack(operating_point=OperatingPoint(most_victims=15))
+    assert run(tried, Polyprotect(PCA, 5, 4), people).metrics["isr_at_0.01_preimage"].value > 0.6
 
 
 def test_rotated_groups_are_turned_back_but_for_their_lengths(people: Identities) -> None:
