@@ -61,10 +61,16 @@ def test_the_attackers_model_expects_quotations_in_a_text_without_any() -> None:
 
 def test_the_attackers_model_expects_double_marks_rather_than_single_ones() -> None:
     """With equal copies of both, some marks of a text could be read as the other kind at no cost."""
-    prose = re.sub("['\"]", "", " ".join(load_topics()).replace("\n", " "))
-    model = fit_language_model(encode(re.sub(r"[^ -z]", "", prose)[:100_000]), 4)
-    double, single = (model.score_symbols(encode(f"the list. {mark}The name")).sum() for mark in "\"'")
-    assert double > single + 1
+    prose = re.sub(r"[^ -z]|['\"]", "", " ".join(load_topics()).replace("\n", " "))
+    model, others = fit_language_model(encode(prose[:100_000]), 4), prose[100_000:140_000]
+    begun = [(others[at - 20 : at], others[at : at + 8]) for at in find_sentences(others)]
+    scores = {mark: [model.score_symbols(encode(f"{a}{mark}{b}")).sum() for a, b in begun] for mark in "\"'"}
+    assert len(begun) > 200
+    assert np.mean(scores['"']) > np.mean(scores["'"]) + 0.4
+
+
+def find_sentences(text: str) -> list[int]:
+    return [found.end() for found in re.finditer(r"(?<=.{20}\. )(?=[A-Z][a-z])", text)]
 
 
 @pytest.mark.parametrize("add", [add_capitals, add_quotations])

@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from veilbench.families.templates.schemes.structure_tensor import (
-    mean_channel,
-    sum_cells,
-    sum_structure_tensor,
-    sum_structure_tensor_of,
-)
+from veilbench.families.templates.schemes.structure_tensor import mean_channel, sum_cells, sum_structure_tensor
+from veilbench.families.templates.schemes.structure_tensor_sums import sum_structure_tensor_of
 
 SIZES = [(3, 12, 12, 4), (21, 31, 50, 8), (1, 2, 9, 2)]  # images, height, width, grid
 

@@ -142,5 +142,5 @@ def find_effective_bits(
 
 def count_right(scheme: Cipher, keys: Sequence[int], pair: Pair) -> np.ndarray:
     """Return how many characters of a known message each key decrypts correctly, shape (keys,)."""
-    texts = np.stack(list(scheme.decrypt_under(keys, pair.ciphertext)))
+    texts = np.concatenate(list(scheme.decrypt_under(keys, pair.ciphertext))).reshape(len(keys), -1)
     return np.asarray((texts == pair.symbols).sum(1))

@@ -11,11 +11,7 @@ from veilbench.bench.checked_arrays import require_array
 from veilbench.bench.errors import UserError
 from veilbench.bench.limits import LARGEST_VALUE, Side, Width, require_arguments
 from veilbench.families.templates.schemes.extractor import Extractor
-from veilbench.families.templates.schemes.structure_tensor import (
-    mean_channel,
-    sum_structure_tensor,
-    sum_structure_tensor_of,
-)
+from veilbench.families.templates.schemes.structure_tensor import mean_channel, sum_structure_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -160,6 +156,8 @@ def compute_orientations(images: np.ndarray, grid: int) -> np.ndarray:
 
 def compute_orientations_tensor(images: Tensor, grid: int) -> Tensor:
     """Compute the same as `compute_orientations` on tensors, shape (n, h, w) to (n, 2, grid, grid)."""
+    from veilbench.families.templates.schemes.structure_tensor_sums import sum_structure_tensor_of
+
     tensor = sum_structure_tensor_of(images, grid)
     energy = tensor[:, 2:]
     return tensor[:, :2] / (energy + 0.1 * energy.mean((2, 3), keepdim=True) + 1e-12)

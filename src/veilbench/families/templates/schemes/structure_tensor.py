@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def mean_channel(images: np.ndarray) -> np.ndarray:
@@ -33,13 +28,6 @@ def sum_structure_tensor(images: np.ndarray, grid: int) -> np.ndarray:
     tensor = np.empty((len(images), 3, grid, grid), np.float32)
     sum_products(np.ascontiguousarray(images, np.float32), *cell_edges(images, grid), tensor)
     return tensor
-
-
-def sum_structure_tensor_of(images: Tensor, grid: int) -> Tensor:
-    """Compute the same as `sum_structure_tensor` on tensors, with gradients; it is computed on the CPU."""
-    from veilbench.families.templates.schemes.structure_tensor_sums import StructureTensorSums
-
-    return StructureTensorSums.of(images, grid)
 
 
 def cell_edges(images: np.ndarray, grid: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,11 +14,6 @@ from veilbench.families.templates.schemes.structure_tensor import cell_edges, su
 class StructureTensorSums(torch.autograd.Function):
     """Sums the structure tensor over cells; see `sum_structure_tensor`. It has first derivatives alone."""
 
-    @classmethod
-    def of(cls, images: Tensor, grid: int) -> Tensor:
-        """Return the sums of grey images of shape (n, h, w); shape (n, 3, grid, grid)."""
-        return torch.as_tensor(cls.apply(images, grid))  # type: ignore[no-untyped-call]
-
     @staticmethod
     def forward(ctx: Any, images: Tensor, grid: int) -> Tensor:
         """Compute the sums, and keep the images."""
@@ -36,3 +31,8 @@ class StructureTensorSums(torch.autograd.Function):
         made = np.empty_like(values)
         spread_slopes(values, *cell_edges(values, wanted.shape[2]), wanted, made)
         return torch.from_numpy(made).to(images), None
+
+
+def sum_structure_tensor_of(images: Tensor, grid: int) -> Tensor:
+    """Compute the same as `sum_structure_tensor` on tensors, with gradients; it is computed on the CPU."""
+    return torch.as_tensor(StructureTensorSums.apply(images, grid))  # type: ignore[no-untyped-call]
