@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 
 import pytest
 
 from veilbench.bench.errors import UserError
-from veilbench.workflow.repro import AT_A_TIME, STAGES, main, portions
+from veilbench.workflow.repro import AT_A_TIME, STAGES, THREADS, limit_threads, main, portions
 
 from .conftest import Project
 
@@ -29,6 +30,18 @@ def test_jobs_that_are_no_number_are_refused(arguments: list[str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cores", "jobs", "named", "threads"), [(8, 2, None, "4"), (2, 3, None, "1"), (8, 2, "3", "3")]
+)
+def test_jobs_share_the_cores_unless_their_threads_are_named(
+    cores: int, jobs: int, named: str | None, threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(os, "environ", {} if named is None else {THREADS: named})
+    limit_threads(jobs)
+    assert os.environ == {THREADS: threads}
+
+
 def test_several_at_once_write_what_one_writes(project: Project, reproduced: Project) -> None:
     (project.folder / "dvc.lock").unlink()
     for made in ("results", "prepared", "report", ".dvc/cache"):

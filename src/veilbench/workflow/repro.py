@@ -23,7 +23,7 @@ from veilbench.workflow.resolve import READ_LATER
 from veilbench.workflow.stage_log import DvcOutput, StageLog, pass_errors_on
 from veilbench.workflow.unchanged import CompleteRun
 
-TOUR = "--tour"
+TOUR, THREADS = "--tour", "OMP_NUM_THREADS"
 FIRST, STAGES, LAST = ("resolve",), ("train", "evaluate", "attack"), ("report", "track")
 AT_A_TIME = 4  # experiments per `dvc repro`, because starting DVC costs as much as one of its stages
 
@@ -85,11 +85,20 @@ def main(arguments: list[str]) -> int:
         print("Nothing has changed since the last complete run.")
         return 0
     run.forget()
+    limit_threads(int(jobs))
     with start_server():
         status = _rebuild_tour(int(jobs)) if tour else _rebuild_all(int(jobs))
     if status == 0:
         run.write()
     return status
+
+
+def limit_threads(jobs: int) -> None:
+    """Let jobs that run at once share the cores, unless the environment says how many threads each has.
+
+    Linear algebra uses all cores in each job otherwise, and the jobs wait for each other.
+    """
+    os.environ.setdefault(THREADS, str(max(1, (os.cpu_count() or 1) // jobs)))
 
 
 def _rebuild_all(jobs: int) -> int:
