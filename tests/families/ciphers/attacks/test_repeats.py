@@ -64,7 +64,8 @@ def test_only_a_text_that_repeats_is_searched_from_random_keys_and_finished(
     groups = np.full(tokens.max() + 1, -1)
     CodebookSearch().find(tokens, groups, texts.statistics, rng)
     CodebookSearch().find(tokens, groups, texts.statistics, rng, known=np.zeros(len(groups), np.int64))
-    assert asked == [search, (4, True)]
+    CodebookSearch().find(tokens, groups, texts.statistics, rng, members=8)
+    assert asked == [search, (4, True), (search[0], True)]
 
 
 @pytest.mark.parametrize(("codes", "copies"), [(150, 2), (200, None)])

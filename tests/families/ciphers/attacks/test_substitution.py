@@ -200,7 +200,7 @@ def test_the_best_key_is_annealed_again_only_to_finish_it(finish: bool, monkeypa
     puzzle, _, small = small_case(6, loose=True)
     runs, anneal = [], kernels.anneal
     monkeypatch.setattr(kernels, "anneal", lambda *given: (runs.append(given), anneal(*given)))
-    key = solve(puzzle.tokens, puzzle.groups, small, restarts=0, effort=0.001, finish=finish, copies=3)
+    key = solve(puzzle.tokens, puzzle.groups, small, restarts=0, effort=0.001, finish=finish)
     assert key.shape == puzzle.groups.shape
     assert (len(runs) == 1) == (not finish)
 

@@ -19,8 +19,8 @@ class CodebookSearch:
     Attributes:
         order: length of the language model's longest n-gram in characters.
         restarts: maximum number of annealing runs; the search stops as soon as one of them finds the same key as
-            expectation maximisation. 0 polishes the key of expectation maximisation only. A text whose codes do not
-            repeat more often than random ones has its key annealed and improved once: no key is better than others.
+            expectation maximisation. 0 polishes the key of expectation maximisation only. So does a text whose codes do
+            not repeat more often than random ones; without a number of code books, its key is not annealed again.
         effort: factor on the number of steps of each annealing run.
     """
 
@@ -56,6 +56,8 @@ class CodebookSearch:
         from veilbench.families.ciphers.attacks.substitution import solve
 
         repeats = known is not None or may_be_solved(tokens)
+        # More codes than the code books have come from no code books.
+        copies = members if 0 < len(groups) <= members * SIZE else None
         return solve(
             tokens,
             groups,
@@ -65,6 +67,7 @@ class CodebookSearch:
             restarts=self.restarts if repeats else 0,
             seed=int(rng.integers(2**31)),
             effort=self.effort,
-            copies=members if 0 < len(groups) <= members * SIZE else None,  # more codes come from no code books
-            finish=repeats,
+            copies=copies,
+            finish=repeats
+            or copies is not None,  # of 32 code books, EM finds something though 1,000 codes do not repeat
         )

@@ -58,9 +58,9 @@ class OpenFeatures(TemplateScheme):
         return f"features {digest.hexdigest()[:12]}"
 
     def compares_alike(self, samples: np.ndarray) -> bool:
-        """Return whether the subject's templates of samples, under one key, are as similar as their features.
+        """Return whether the subject's templates of samples are as similar as their features, under each of two keys.
 
-        Rotations, for example, change no similarity: whoever only sees scores cannot tell them from open features.
+        Rotations, for example, change no similarity: an attacker who sees only scores cannot tell them from features.
         """
         openly = self.compare_all(*[self.features(samples)] * 2)
         for key in range(TRIED_KEYS):
