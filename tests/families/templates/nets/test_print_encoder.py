@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from veilbench.families.templates.nets.print_encoder import FirstConvolution, PrintEncoder, standardise
+from veilbench.families.templates.nets.print_encoder import FirstConvolution, PoolToGrid, PrintEncoder, standardise
 
 
 def images(n: int, height: int, width: int) -> torch.Tensor:
@@ -55,3 +55,10 @@ def test_the_first_convolution_is_torchs_own_with_its_gradients(height: int, wid
         made.append((out.detach(), own.grad, layer.weight.grad, layer.bias.grad))
     for ours_, theirs_ in zip(*made, strict=True):
         torch.testing.assert_close(ours_, theirs_, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [(6, 6), (6, 12), (9, 7)])
+def test_pooling_to_a_grid_is_torchs_own(side: tuple[int, int]) -> None:
+    maps = images(2, *side)
+    torch.testing.assert_close(PoolToGrid(6)(maps), torch.nn.AdaptiveAvgPool2d(6)(maps))
+    assert (PoolToGrid(6)(maps) is maps) == (side == (6, 6))
