@@ -52,6 +52,7 @@ def test_the_first_convolution_is_torchs_own_with_its_gradients(height: int, wid
         own = seen.clone().requires_grad_()
         out = layer(own)
         out.square().sum().backward()
+        assert layer.bias is not None
         made.append((out.detach(), own.grad, layer.weight.grad, layer.bias.grad))
     for ours_, theirs_ in zip(*made, strict=True):
         torch.testing.assert_close(ours_, theirs_, rtol=1e-4, atol=1e-4)

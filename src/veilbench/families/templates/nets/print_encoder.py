@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 from torch.nn import functional
