@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 from dvc import dvcfile
+from dvc.utils import strictyaml
 from dvc.utils.serialize import load_yaml, modify_yaml
 
-from veilbench.workflow.dvc_quick import main, modify_lock
+from veilbench.workflow.dvc_quick import main, modify_lock, remember_parsed
 
 REAL = [
     "0123456789abcdef", "12345678e9012345", "9e99", "1e5", "1234567890123456", "exec python pipelines/train.py pca",
@@ -77,8 +79,41 @@ def test_a_failure_leaves_the_file_of_before(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_dvc_writes_by_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_another_process_has_written_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "dvc.lock"
+    with modify_lock(str(path)) as content:
+        content["stages"] = {"a": 1}
+    other = tmp_path / "other"
+    other.write_text("stages: {b: 1}\n")
+    other.replace(path)
+    with modify_lock(str(path)) as content:
+        content["stages"]["c"] = 1
+    assert load_yaml(str(path)) == {"stages": {"b": 1, "c": 1}}
+
+
+def test_a_pipeline_is_parsed_again_only_when_its_file_has_changed(tmp_path: Path) -> None:
+    path, parsed = tmp_path / "dvc.yaml", []
+
+    def parse(place: str, schema: object, fs: object) -> tuple[dict[str, object], str]:
+        parsed.append(place)
+        return strictyaml.load(place, schema, fs)  # type: ignore[no-any-return]
+
+    load = remember_parsed(parse)
+    path.write_text("stages: {a: 1}\n")
+    first, _ = load(str(path), dict)
+    first["stages"]["a"] = 2  # what a caller does with it stays with the caller
+    assert load(str(path), dict) == ({"stages": {"a": 1}}, "stages: {a: 1}\n")
+    assert len(parsed) == 1
+    path.write_text("stages: {a: 3}\n")
+    os.utime(path, ns=(0, 0))  # the clock may not have moved on
+    assert load(str(path), dict)[0] == {"stages": {"a": 3}}
+    assert len(parsed) == 2
+
+
+def test_dvc_works_by_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(dvcfile, "modify_yaml", dvcfile.modify_yaml)  # restored afterwards
+    monkeypatch.setattr(strictyaml, "load", original := strictyaml.load)
     monkeypatch.setattr(sys, "argv", ["dvc", "version"])
     assert main() == 0
     assert dvcfile.modify_yaml is modify_lock
+    assert strictyaml.load is not original
