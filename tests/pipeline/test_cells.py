@@ -92,6 +92,15 @@ def test_a_failed_cell_stops_no_other_and_alone_is_computed_again(bench: CellBen
     assert bench.ran().count("raise0") == 2
 
 
+def test_an_override_may_follow_another_one(bench: CellBench) -> None:
+    words = ["seed=1,2", "data.seed=${seed}"]
+    assert bench.sweep(*words)[0] == 0
+    cells = [yaml.safe_load((cell / "experiment.yaml").read_text()) for cell in by_kind(bench).values()]
+    assert sorted((cell["seed"], cell["data"]["seed"]) for cell in cells) == [(1, 1), (2, 2)]
+    assert "2 there already" in bench.sweep(*words)[2]
+    assert bench.run("sweep", *SETTINGS, "seed=3", "data.seed=${seed}")[0] == 0
+
+
 def test_stages_are_shared_and_force_computes_again(bench: CellBench) -> None:
     words = ["evaluation.trouble.number=1,2", "seed=0,1"]
     status, out, err = bench.sweep(*words)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import version
 from hydra._internal.hydra import Hydra
@@ -151,6 +151,15 @@ def _unknown_key(parsed: list[Override]) -> str | None:
     return None
 
 
+def read_overrides(hydra: DictConfig) -> list[str]:
+    """Return a job's overrides as they were given, in which `${seed}` is not yet a number.
+
+    Args:
+        hydra: Hydra's own settings, those of `HydraConfig.get()`.
+    """
+    return cast(list[str], OmegaConf.to_container(hydra.overrides.task, resolve=False))
+
+
 def plain(
     config: DictConfig, choices: Mapping[str, Any] | None = None, overrides: Sequence[str] | None = None
 ) -> Config:
@@ -160,7 +169,7 @@ def plain(
         UserError: a key, a type or a value is not allowed, or a mandatory choice is missing.
     """
     choices = config.hydra.runtime.choices if choices is None else choices
-    overrides = config.hydra.overrides.task if overrides is None else overrides
+    overrides = read_overrides(config.hydra) if overrides is None else overrides
     names = {key: choices.get(key) for key in ("experiment", "data", "model", "training")}
     with one_line_hydra_errors():
         content: dict[str, Any] = {

@@ -34,7 +34,7 @@ from veilbench.workflow.cells.options import OPTIONS, take_limits
 from veilbench.workflow.cells.said import announce, print_failures, shorten
 from veilbench.workflow.cells.sweep_folder import SweepFolder
 from veilbench.workflow.cells.work import publish
-from veilbench.workflow.compose import plain, search_path
+from veilbench.workflow.compose import plain, read_overrides, search_path
 from veilbench.workflow.explain import one_line_hydra_errors
 from veilbench.workflow.hydra_folders import withdraw, write_composed
 from veilbench.workflow.hydra_parser import build_parser
@@ -113,7 +113,7 @@ def show_settings(arguments: list[str]) -> bool:
 def run_job(composed: DictConfig) -> float | None:
     """Run a single job; bad input ends the process."""
     settings = HydraConfig.get()
-    choices, overrides = dict(settings.runtime.choices), list(settings.overrides.task)
+    choices, overrides = dict(settings.runtime.choices), read_overrides(settings)
     with one_line_errors():
         return run(composed, choices, overrides, Path(settings.runtime.output_dir))
 

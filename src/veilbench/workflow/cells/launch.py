@@ -27,7 +27,7 @@ from veilbench.workflow.cells.engine import Engine, Send
 from veilbench.workflow.cells.one_cell import run_one
 from veilbench.workflow.cells.sweep_folder import SweepFolder
 from veilbench.workflow.cells.work import Outcome, note_failure, work
-from veilbench.workflow.compose import plain
+from veilbench.workflow.compose import plain, read_overrides
 from veilbench.workflow.fork_server import start_server
 
 AT_ONCE = 20  # cells for each worker in one call of a launcher, which keeps their configurations until it returns
@@ -182,7 +182,7 @@ def run_job(sweep: Path, limits: Limits, composed: DictConfig) -> str:
         The value of an `Outcome`.
     """
     hydra = HydraConfig.get()
-    number, cell = SweepFolder(sweep).find(hydra.overrides.task)
+    number, cell = SweepFolder(sweep).find(read_overrides(hydra))
     return run_one(number, cell, lambda: _run_listed(cell, composed, dict(hydra.runtime.choices), limits)).value
 
 
