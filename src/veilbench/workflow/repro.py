@@ -124,7 +124,8 @@ def _rebuild(names: list[str], jobs: int, whole: bool) -> int:
         data = dict.fromkeys(experiments.values())
         log.expect(len(FIRST) + len(data) + len(STAGES) * len(names) + len(LAST))
         prepared = [f"prepare@{name}" for name in data]
-        made = [[f"{stage}@{name}" for name in portion for stage in STAGES] for portion in portions(experiments)]
+        chosen = portions(experiments) if whole else [[name] for name in names]
+        made = [[f"{stage}@{name}" for name in portion for stage in STAGES] for portion in chosen]
         done = (
             rebuild(log, [prepared[job::jobs] for job in range(min(jobs, len(prepared)))], jobs)
             and rebuild(log, made, jobs)
