@@ -135,3 +135,14 @@ def test_a_code_is_rotated_by_the_matrix_of_its_key_in_any_company() -> None:
     np.testing.assert_allclose(hashmap.rotate_array(codes, keys), wanted, atol=1e-6)
     twice = hashmap.rotate_array(np.concatenate([codes, codes]), np.concatenate([keys, keys]))
     np.testing.assert_allclose(twice, np.concatenate([wanted, wanted]), atol=1e-6)
+
+
+@pytest.mark.parametrize(("width", "stacked"), [(16, True), (512, False)])
+def test_matrices_are_multiplied_at_once_only_where_they_are_small(width: int, stacked: bool) -> None:
+    rng = np.random.default_rng(1)
+    codes, keys = rng.standard_normal((9, width)).astype(np.float32), rng.integers(0, 2**64, 9, np.uint64)
+    before = hashmap._stack_rotations.cache_info().misses
+    turned = hashmap.rotate_array(codes, keys)
+    assert hashmap._stack_rotations.cache_info().misses - before == stacked
+    singly = [code @ hashmap.rotation_matrix(width, int(key)) for code, key in zip(codes, keys, strict=True)]
+    np.testing.assert_allclose(turned, singly, atol=1e-5)

@@ -18,7 +18,7 @@ from veilbench.families.templates.schemes.orthonormal import draw_orthonormal
 from veilbench.families.templates.schemes.trained import TrainedScheme
 from veilbench.nets.saved_weights import load_weights
 
-MOST_STACKED = 128  # different keys whose matrices are multiplied at once
+STACKED = 2**21  # values of the matrices of different keys that are multiplied at once: 8 MiB
 
 
 class HashmapScheme(TrainedScheme):
@@ -134,7 +134,7 @@ def rotate(codes: Tensor, keys: np.ndarray) -> Tensor:
         raise ValueError(f"keys of shape {keys.shape} for {len(codes)} rows of features")
     distinct, which = np.unique(keys, return_inverse=True)
     width = codes.shape[1]
-    if len(distinct) == len(keys) <= MOST_STACKED:
+    if len(distinct) == len(keys) and len(keys) * width**2 <= STACKED:
         matrices = torch.from_numpy(_stack_rotations(width, keys.astype(np.uint64).tobytes())).to(codes)
         return torch.bmm(codes[:, None], matrices)[:, 0]
     rotated = torch.empty_like(codes)
