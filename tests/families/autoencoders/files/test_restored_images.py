@@ -118,7 +118,7 @@ def test_the_included_denoiser_restores_colours_of_any_size(tmp_path: Path, monk
     assert quality["eightfold"] > quality["told"]
     assert quality["estimated"] > quality["told"] - 0.5
     assert quality["wrong"] < quality["told"] - 3
-    model = cast(Restorer, load_trained_model(find_model(Path("denoiser")))).told(Gaussian(25 / 255))
+    model = cast(Restorer, load_trained_model(find_model(Path("denoiser")))).for_corruption(Gaussian(25 / 255))
     for channel in range(3):
         alone = model.restore_rows(noisy[None, None, ..., channel].astype(np.float32))[0, 0]
         told = pixels(tmp_path / "told" / "photo.png")[..., channel]

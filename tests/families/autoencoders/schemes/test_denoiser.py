@@ -50,9 +50,9 @@ def test_images_are_restored_one_by_one_and_colours_channel_by_channel(denoiser:
 
 def test_it_uses_the_level_that_it_is_told(denoiser: Denoiser) -> None:
     rows = images(1)
-    told = denoiser.told(Gaussian(0.05))
-    assert denoiser.told(Blur()) is denoiser
-    assert denoiser.told(Gaussian(0)) is denoiser
+    told = denoiser.for_corruption(Gaussian(0.05))
+    assert denoiser.for_corruption(Blur()) is denoiser
+    assert denoiser.for_corruption(Gaussian(0)) is denoiser
     with torch.no_grad():
         expected = denoiser.net(torch.from_numpy(rows), torch.tensor([0.05])).numpy()
     assert np.array_equal(told.restore_rows(rows), expected)
@@ -61,8 +61,8 @@ def test_it_uses_the_level_that_it_is_told(denoiser: Denoiser) -> None:
 
 def test_more_noise_than_in_training_is_scaled_down(denoiser: Denoiser) -> None:
     rows = images(1)
-    restored = denoiser.told(Gaussian(0.5)).restore_rows(rows)
-    np.testing.assert_allclose(restored, denoiser.told(Gaussian(0.2)).restore_rows(rows * 0.4) / 0.4, atol=1e-6)
+    restored = denoiser.for_corruption(Gaussian(0.5)).restore_rows(rows)
+    np.testing.assert_allclose(restored, denoiser.for_corruption(Gaussian(0.2)).restore_rows(rows * 0.4) / 0.4, atol=1e-6)
 
 
 @pytest.mark.parametrize("sigma", [0.02, 0.1, 0.2])
@@ -72,7 +72,7 @@ def test_the_noise_level_is_estimated_for_each_image(denoiser: Denoiser, sigma: 
     assert estimate_noise(noisy) == pytest.approx(sigma, rel=0.05)
     rows = noisy[:1, None]
     blind = Denoiser(denoiser.net, denoiser.highest)
-    told = denoiser.told(Gaussian(estimate_noise(rows[0])))
+    told = denoiser.for_corruption(Gaussian(estimate_noise(rows[0])))
     assert np.array_equal(blind.restore_rows(rows), told.restore_rows(rows))
     assert np.isfinite(blind.restore_rows(np.zeros((1, 1, 9, 9), np.float32))).all()  # no noise at all
 

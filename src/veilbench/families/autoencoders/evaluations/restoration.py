@@ -72,7 +72,7 @@ class Restoration(Evaluation):
         wholes = dict(list(rows.wholes.items())[: self.images]) if isinstance(rows, Photographs) else {}
         clean = [whole[None] for whole in wholes.values()] or [rows.test.x[: self.images]]
         corrupted = [corrupt_array(self.corruption, group, rng) for group in clean]
-        restored = _restore_groups(model.told(self.corruption), corrupted, "this model", self.eightfold)
+        restored = _restore_groups(model.for_corruption(self.corruption), corrupted, "this model", self.eightfold)
         answers = {"corrupted": corrupted, "this model": restored}
         for baseline in self.baselines:
             name = type(baseline).__name__

@@ -58,7 +58,7 @@ def _tell_noise(restorer: Restorer, form: RowFormat, sigma: float) -> Restorer:
     """
     if not 0 < sigma <= 255:
         raise UserError(f"--sigma {sigma:g} is not allowed: the noise has above 0 and at most 255 grey levels")
-    told = restorer.told(Gaussian(sigma / 255 / float(np.mean(form.width))))
+    told = restorer.for_corruption(Gaussian(sigma / 255 / float(np.mean(form.width))))
     if told is restorer or len(set(form.width)) > 1:
         raise UserError(f"--sigma {sigma:g} is not allowed: {type(restorer).__name__} cannot be told a noise level")
     return told

@@ -92,7 +92,7 @@ class Restorer(TrainedModel):
     def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Restore corrupted rows, shape (n, *shape), float32."""
 
-    def told(self, corruption: Corruption) -> Restorer:
+    def for_corruption(self, corruption: Corruption) -> Restorer:
         """Return a restorer that knows the corruption and its settings; itself if that changes nothing."""
         return self
 

@@ -46,7 +46,7 @@ class Denoiser(Restorer, Detector):
         self.net = net.half().float().eval().requires_grad_(False)
         self.highest, self.sigma, self.each_channel = highest, sigma, net.images == 1
 
-    def told(self, corruption: Corruption) -> Denoiser:
+    def for_corruption(self, corruption: Corruption) -> Denoiser:
         """Return this model with the level of Gaussian noise; itself for other corruptions."""
         known = isinstance(corruption, Gaussian) and corruption.sigma > 0
         return Denoiser(self.net, self.highest, cast(Gaussian, corruption).sigma) if known else self
@@ -70,7 +70,7 @@ class Denoiser(Restorer, Detector):
         """
         sigma = self.highest / 2
         noise = np.random.default_rng(0).normal(0, sigma, rows.shape[1:])
-        restored = self.told(Gaussian(sigma)).restore_rows((rows + noise).astype(np.float32))
+        restored = self.for_corruption(Gaussian(sigma)).restore_rows((rows + noise).astype(np.float32))
         return squared_errors(restored, rows)
 
     def settings(self) -> dict[str, Any]:
