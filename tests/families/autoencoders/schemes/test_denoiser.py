@@ -62,7 +62,9 @@ def test_it_uses_the_level_that_it_is_told(denoiser: Denoiser) -> None:
 def test_more_noise_than_in_training_is_scaled_down(denoiser: Denoiser) -> None:
     rows = images(1)
     restored = denoiser.for_corruption(Gaussian(0.5)).restore_rows(rows)
-    np.testing.assert_allclose(restored, denoiser.for_corruption(Gaussian(0.2)).restore_rows(rows * 0.4) / 0.4, atol=1e-6)
+    np.testing.assert_allclose(
+        restored, denoiser.for_corruption(Gaussian(0.2)).restore_rows(rows * 0.4) / 0.4, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("sigma", [0.02, 0.1, 0.2])
