@@ -42,7 +42,7 @@ class Eightfold(Bm3d):
 
     def restore_rows(self, rows: np.ndarray) -> np.ndarray:
         """Denoise images."""
-        return restore_eightfold(load_denoiser().told(Gaussian(self.sigma)), rows)
+        return restore_eightfold(load_denoiser().for_corruption(Gaussian(self.sigma)), rows)
 
 
 def load_denoiser() -> Denoiser:
@@ -76,7 +76,7 @@ def compare(rows: Photographs, level: float, with_bm3d: bool) -> None:
     sigma = level / 255
     fitted = (Nlm(sigma), TotalVariation(sigma), Wiener(sigma, 8))
     restorers: dict[str, Restorer] = {"BM3D": Bm3d(sigma)} if with_bm3d else {}
-    restorers |= {"denoiser": load_denoiser().told(Gaussian(sigma)), "eightfold": Eightfold(sigma)}
+    restorers |= {"denoiser": load_denoiser().for_corruption(Gaussian(sigma)), "eightfold": Eightfold(sigma)}
     restorers |= {"estimated level": load_denoiser()}
     restorers |= {type(one).__name__: one.fit(rows, np.random.default_rng(0)) for one in fitted}  # type: ignore[misc]
     rng = np.random.default_rng(int(level))

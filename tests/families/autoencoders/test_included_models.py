@@ -41,7 +41,7 @@ def test_the_denoiser_is_better_than_classical_restorers(photographs: Rows, leve
     noisy = (clean + rng.normal(0, sigma, clean.shape)).astype(np.float32)
     denoiser = load_trained_model(DENOISER)
     assert isinstance(denoiser, Restorer)
-    told = denoiser.told(Gaussian(sigma))
+    told = denoiser.for_corruption(Gaussian(sigma))
     quality = psnr(told.restore_rows(noisy), clean)
     for baseline in (Nlm(sigma), Wiener(sigma, 8)):
         fitted = baseline.fit(photographs, rng)
@@ -59,7 +59,7 @@ def test_the_denoiser_on_set12() -> None:
         pytest.skip(f"no {SET12}; name the folder of restoration/ with VEILBENCH_SHARED_DATA")
     denoiser, rng = load_trained_model(DENOISER), np.random.default_rng(25)
     assert isinstance(denoiser, Restorer)
-    told, quality = denoiser.told(Gaussian(25 / 255)), []
+    told, quality = denoiser.for_corruption(Gaussian(25 / 255)), []
     for clean in WholeImages(str(SET12), True).read([]).values():
         noisy = (clean + rng.normal(0, 25 / 255, clean.shape)).astype(np.float32)
         quality.append(psnr(told.restore_rows(noisy[None]), clean[None])[0])

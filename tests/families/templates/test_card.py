@@ -60,6 +60,7 @@ def method(rank: float, sar: float | None, key_bits: int, gain: float = 0.2) -> 
     if sar is not None:
         name = "template_inversion_known_key" if key_bits else "template_inversion"
         inversion = Findings("Inversion", {"sar_at_0.01": share(sar), "prar_at_0.01": share(0.07)})
+        inversion.metrics["judged_at_0.01_mean_image"] = share(0.1)
         inversion.pictures = [Picture("Prints back", "rows", PIXEL)]
         attacks[name] = inversion
     return {"evaluate": {"verification": verification, "deployment": deployment}, "attack": attacks}
@@ -110,6 +111,20 @@ def test_what_was_not_measured_says_so(records: list[Record], rows: list[Row]) -
     assert accuracy.tables[0][1][0] == ["Equal error rate", "10.0 % [5.0, 15.0]", "10.0 % [5.0, 15.0]"]
     assert accuracy.tables[0][1][2] == ["TMR at FMR 0.1 %", MISSING, MISSING]
     assert accuracy.notes == ["Refused with key stolen: FMR 0.001 needs more."]
+
+
+def test_images_to_compare_with_are_shown_for_each_inversion_that_was_judged(records: list[Record]) -> None:
+    shown = [
+        line[:2]
+        for record in records
+        for one in fill_card(CARD, record, row(record))
+        for _, cells in one.tables
+        for line in cells
+        if "the mean image" in line[0]
+    ]
+    label, judged = "For comparison, the mean image: inversion", "10.0 % [5.0, 15.0]"
+    keyed = [f"{label} known key", judged]
+    assert shown == [[label, judged], keyed, keyed, [label, MISSING], [label, MISSING]]
 
 
 def test_a_star_is_a_line_for_each_thing(rows: list[Row]) -> None:

@@ -75,8 +75,8 @@ IRREVERSIBILITY = Section(
                     ("Standard model: images from templates", "template_inversion", ""),
                     ("Standard model, and the system’s scores: images", "template_inversion_by_scores", ""),
                     ("Full disclosure: images from templates and keys", "template_inversion_known_key", ""),
-                    ("For comparison: the mean image", "template_inversion", "_mean_image"),
-                    ("For comparison: a true impression", "template_inversion", "_true_impression"),
+                    ("For comparison, the mean image: inversion *", "template_inversion*", "_mean_image"),
+                    ("For comparison, a true impression: inversion *", "template_inversion*", "_true_impression"),
                 )
             ),
         ),

@@ -97,7 +97,7 @@ class Telling(Untouched):
 
     told_by: object = None
 
-    def told(self, corruption: Gaussian) -> Telling:  # type: ignore[override]
+    def for_corruption(self, corruption: Gaussian) -> Telling:  # type: ignore[override]
         told = Telling(corruption.sigma)
         told.told_by = corruption
         return told

@@ -62,10 +62,10 @@ def test_scores_lead_in_with_both_controls_passed(people: Identities, tmp_path: 
     strict = OperatingPoint([0.005], 0.005, 60)
     found = attack(queries=70, population=6, point=strict).examine(fitted, people, Accelerator("cpu"), seeds, memory)
     paths = {(control.kind, control.path): control.passed for control in found.controls}
-    positive = [("positive", path) for path in ("evolution", "recombination", "the subject's features")]
+    positive = [("positive", path) for path in ("evolution", "recombination", "open features")]
     assert list(paths) == [*positive, ("negative", "")]
     assert paths[("positive", "evolution")]
-    assert paths[("positive", "the subject's features")]
+    assert paths[("positive", "open features")]
     assert paths[("negative", "")]
     assert found.verdict is Verdict.BROKEN
     assert found.metrics["chance"].value == pytest.approx(1 - 0.995**70)
@@ -85,7 +85,7 @@ def test_the_control_on_open_features_is_shared_by_methods_with_the_same_feature
     def count_controls(scheme: TemplateScheme) -> int:
         fitted = scheme.fit(people, np.random.default_rng(0))
         tried.examine(fitted, people, Accelerator("cpu"), strict, ControlMemory(tmp_path, "key"))
-        return len(list(tmp_path.glob("*subject*")))
+        return len(list(tmp_path.glob("*open_features*")))
 
     assert [count_controls(RandomProjection(PCA, 20)), count_controls(Biohash(PCA, 20))] == [1, 1]
     assert count_controls(Biohash(ImageExtractor("pixels", 12), 12)) == 2
@@ -95,10 +95,10 @@ def test_open_features_are_not_attacked_twice(people: Identities, tmp_path: Path
     fitted = RawTemplate(PCA).fit(people, np.random.default_rng(0))
     memory, seeds = ControlMemory(tmp_path, "key"), np.random.SeedSequence(2)
     found = attack(queries=20, population=4).examine(fitted, people, Accelerator("cpu"), seeds, memory)
-    (opened,) = [control for control in found.controls if control.path == "the subject's features"]
+    (opened,) = [control for control in found.controls if control.path == "open features"]
     assert opened.gain == found.gain
-    assert not list(tmp_path.glob("*subject*"))
-    assert "The control on the subject's features is the attack itself: it cannot tell the two apart." in found.notes
+    assert not list(tmp_path.glob("*open_features*"))
+    assert "The control on open features is the attack itself: it cannot tell the two apart." in found.notes
 
 
 class Hashed(ImageExtractor):
@@ -119,7 +119,7 @@ def test_features_that_the_search_does_not_lead_into_are_named(people: Identitie
     memory, seeds = ControlMemory(tmp_path, None), np.random.SeedSequence(2)
     found = attack(queries=20, population=4).examine(fitted, people, Accelerator("cpu"), seeds, memory)
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert "the positive control of the path the subject's features, OpenFeatures, failed" in found.reason
+    assert "the positive control of the path open features, OpenFeatures, failed" in found.reason
 
 
 def test_decisions_get_nobody_in_faster_but_improve_what_got_in(people: Identities) -> None:

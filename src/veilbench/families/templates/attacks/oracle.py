@@ -103,7 +103,7 @@ class TemplateOracle(AcceptanceAttack):
 
     def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
         """Return one positive control for each path, the target's open features, and the negative control."""
-        positive, opened, negative = self._controls_on_open_features(target, data, ["the subject's features"])
+        positive, opened, negative = self._controls_on_open_features(target, data, ["open features"])
         openly = opened.scheme
         assert isinstance(openly, OpenFeatures)
         opened = replace(opened, is_target=openly.compares_alike(data.auxiliary.samples[:COMPARED]))

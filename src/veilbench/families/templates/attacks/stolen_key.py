@@ -80,7 +80,7 @@ class TemplateStolenKey(FeatureAttack):
 
     def control_cases(self, target: TemplateScheme, data: Identities) -> Sequence[ControlCase[TemplateScheme]]:
         """Return the constructor's controls, and the target's open features as a second positive control."""
-        return self._controls_on_open_features(target, data, ["the subject's features"])
+        return self._controls_on_open_features(target, data, ["open features"])
 
     def attack(
         self,
