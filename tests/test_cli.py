@@ -203,6 +203,7 @@ def test_a_full_disk_leaves_the_target_alone(models: Path, tmp_path: Path) -> No
     assert sorted(file.name for file in tmp_path.iterdir()) == ["in", "out"]
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_the_target_alone(models: Path, tmp_path: Path) -> None:
     pipe, out = tmp_path / "pipe", tmp_path / "out"
     os.mkfifo(pipe)

@@ -42,6 +42,7 @@ def test_jobs_share_the_cores_unless_their_threads_are_named(
     assert os.environ == {THREADS: threads}
 
 
+@pytest.mark.slow
 def test_several_at_once_write_what_one_writes(project: Project, reproduced: Project) -> None:
     (project.folder / "dvc.lock").unlink()
     for made in ("results", "prepared", "report", ".dvc/cache"):

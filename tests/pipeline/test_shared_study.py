@@ -62,6 +62,7 @@ def test_more_trials_do_not_change_the_first_ones(tmp_path: Path, serial: Any) -
     assert len({str(params) for params, _ in serial.values()}) == TRIALS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_two_processes_share_the_trials(tmp_path: Path, serial: Any, address: str) -> None:
     storage = address.format(tmp_path)
@@ -107,6 +108,7 @@ def test_a_trial_of_another_machine_is_repeated_when_its_lease_ends(tmp_path: Pa
     assert (here.study.best_value, here.study.best_params) == params
 
 
+@pytest.mark.slow
 def test_a_long_trial_of_another_machine_is_not_repeated(tmp_path: Path) -> None:
     shared = opened(f"{tmp_path}/one.journal", 1, lease=2 / 60)
     shared.me = replace(Publisher.here(), home="other host")

@@ -65,6 +65,7 @@ def test_four_jobs_at_once_lose_no_run_and_no_metric(project: Project, forks: di
     assert len(runs(project.folder)) == len(found) + 4 * 3
 
 
+@pytest.mark.slow
 def test_an_unreachable_server_loses_nothing(project: Project) -> None:
     nobody = "http://127.0.0.1:9"
     done = project.run("python", "pipelines/sweep.py", "experiment=plain_table", "seed=77", MLFLOW_TRACKING_URI=nobody)
@@ -78,6 +79,7 @@ def test_an_unreachable_server_loses_nothing(project: Project) -> None:
     assert "77" in {run.data.params["seed"] for run in after}
 
 
+@pytest.mark.slow
 def test_a_broken_store_is_named_and_loses_nothing(project: Project) -> None:
     (project.folder / "mlflow.db").write_bytes(b"no database" * 1000)
     command = ("python", "pipelines/sweep.py", "experiment=plain_table", "seed=78", "hydra.run.dir=outputs/broken")
@@ -92,6 +94,7 @@ def test_a_broken_store_is_named_and_loses_nothing(project: Project) -> None:
     assert [run.data.params["seed"] for run in parents(runs(project.folder))] == ["78"]
 
 
+@pytest.mark.slow
 def test_the_objective_is_what_a_sweeper_gets(project: Project) -> None:
     done = project.run(
         "python", "-c",

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from veilbench.workflow.listed import read_listed
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +30,7 @@ if "pytorch_lightning" in sys.modules:
 """
 
 
+@pytest.mark.slow
 def test_evaluations_attacks_and_trained_models_need_no_lightning() -> None:
     command = [sys.executable, "-c", PROGRAM, *read_listed()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

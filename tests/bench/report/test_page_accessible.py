@@ -35,6 +35,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     return script.read_text("utf8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 def test_axe_finds_no_serious_fault(browser: Any, report: Path, shots: Path | None, axe: str, view: str) -> None:
     seen = Seen(browser, report, shots, **VIEWS[view])

@@ -294,6 +294,7 @@ def test_the_earliest_finished_run_is_the_one_published_first() -> None:
     assert fill(queue(server)) == (early, False)
 
 
+@pytest.mark.slow
 def test_a_publisher_that_needs_longer_than_its_lease_keeps_its_run() -> None:
     server = Runs()
     slow = queue(server, "host")

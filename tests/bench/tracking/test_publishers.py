@@ -105,9 +105,11 @@ def check_killed_holder(address: str) -> None:
     assert rows(address) == [(run, "FINISHED")]
 
 
+@pytest.mark.slow
 def test_a_killed_waiter_leaves_no_row_and_the_others_agree(address: str) -> None:
     check_killed_waiter(address)
 
 
+@pytest.mark.slow
 def test_a_killed_publisher_is_taken_over_when_its_lease_ends(address: str) -> None:
     check_killed_holder(address)

@@ -37,6 +37,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return file.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_store_killed_while_it_is_made_is_made_again(tmp_path: Path) -> None:
     """A kill while the tables are created leaves an incomplete temporary file and no store."""
     file, beside = tmp_path / "mlflow.db", tmp_path / ".mlflow.db.new"

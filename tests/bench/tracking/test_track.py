@@ -45,6 +45,7 @@ def sweep(folder: Path, jobs: int, **tracking: Any) -> list[Path]:
     return [make(path, config(seed=seed, **settings)) for seed, path in enumerate(made)]
 
 
+@pytest.mark.slow
 def test_three_at_once_on_a_fresh_store_make_one_row_for_each_record(tmp_path: Path) -> None:
     folders = [str(folder.relative_to(tmp_path)) for folder in sweep(tmp_path, 4)]
     running = [start(tmp_path, *folders), start(tmp_path, *reversed(folders)), start(tmp_path)]
@@ -59,6 +60,7 @@ def test_three_at_once_on_a_fresh_store_make_one_row_for_each_record(tmp_path: P
     assert {run.data.tags.get("mlflow.parentRunId") for run in found} == {None, *(run.info.run_id for run in own)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [0.02, 0.4, 0.8])
 def test_a_killed_one_leaves_what_the_next_one_completes(tmp_path: Path, moment: float) -> None:
     """The kill happens while the store is created, or while the records are published."""
@@ -83,6 +85,7 @@ def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return code, said.out, said.err.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own_store")
 def test_damaged_records_are_named_and_the_rest_is_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -121,6 +121,7 @@ def test_classes_as_whole_numbers(tmp_path: Path) -> None:
     assert np.array_equal(streamed.test.y, whole.test.y)
 
 
+@pytest.mark.slow
 def test_a_table_is_never_in_memory_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_file, "AT_ONCE", 1_000)
     rng = np.random.default_rng(0)

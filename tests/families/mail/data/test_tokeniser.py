@@ -60,6 +60,7 @@ def test_scripts_without_blanks_are_cut_into_pairs_of_characters(text: str, word
     assert split_words(text) == words
 
 
+@pytest.mark.slow
 def test_words_of_latin_text_are_those_of_one_regular_expression() -> None:
     token = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:[.,]\d+)*|[!$£€%]")
     for text in [

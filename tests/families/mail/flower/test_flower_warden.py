@@ -32,6 +32,7 @@ def ended(pid: int) -> bool:
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_what_a_killed_process_was_responsible_for_is_ended(stubborn: bool) -> None:

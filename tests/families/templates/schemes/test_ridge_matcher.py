@@ -91,6 +91,7 @@ def test_a_rotation_and_shift_is_found_and_undone(
     assert correlate_locally(moved.reshape(SIDE, SIDE), ridges, move + np.array([0.5, 0, 0], np.float32)) < 0.6
 
 
+@pytest.mark.slow
 def test_all_moves_of_the_aligner_are_those_of_the_sampler(enrolled: np.ndarray) -> None:
     (ridges,) = unfold_maps(enrolled[:1])
     aligner = Aligner(ridges)
