@@ -1,6 +1,6 @@
 """Runs DVC with faster ways to read dvc.yaml and dvc.lock, and to rewrite dvc.lock: `python -P dvc_quick.py repro ...`.
 
-DVC parses both files again for each stage that it is asked for. After each stage it parses dvc.lock once more, to keep
+DVC parses both files again for each target on its command line. After each stage it parses dvc.lock once more, to keep
 comments that it does not have, and writes it, both in pure Python. With all experiments of the pipeline this takes
 longer than many of their stages. Here a file is parsed again only if it has changed, and libyaml writes dvc.lock, which
 is replaced as a whole, so that a kill leaves the old one or the new one.
@@ -33,47 +33,41 @@ class LockDumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore
         return True
 
 
+LockDumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
+
+
 class ParsedFiles:
-    """Remembers what files were parsed to, until they change."""
+    """Remembers what the last content of each file was parsed to. Content is compared, since times may be coarse."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[int, ...], bytes]] = {}
+        self._known: dict[str, tuple[bytes, bytes]] = {}
 
-    def recall(self, path: str, parse: Callable[[], Any]) -> Any:
-        """Return a new copy of what a file was parsed to, or parse it.
+    def recall(self, path: str, parse: Callable[[bytes], Any]) -> Any:
+        """Return a new copy of what a file was parsed to, or parse it if its content has changed.
 
         Args:
-            path: path of the file.
-            parse: function that reads and parses it.
+            path: path of the file; one that does not exist has no content.
+            parse: function of the content that returns what it is parsed to.
         """
-        state = _state_of(Path(path))
+        content = _read(path)
         known = self._known.get(path)
-        if known and known[0] == state:
+        if known and known[0] == content:
             return pickle.loads(known[1])
-        parsed = parse()
-        self._keep(path, state, parsed)
+        parsed = parse(content)
+        if _read(path) == content:  # no other process has replaced it in the meantime
+            self.keep(path, content, parsed)
         return parsed
 
-    def keep(self, path: str, written: Path, parsed: Any) -> None:
-        """Remember what a file will be parsed to, when `written`, which then takes its place, is complete."""
-        self._keep(path, _state_of(written), parsed)
-
-    def _keep(self, path: str, state: tuple[int, ...] | None, parsed: Any) -> None:
-        if state:
-            self._known[path] = state, pickle.dumps(parsed)
+    def keep(self, path: str, content: bytes, parsed: Any) -> None:
+        """Remember what a content is parsed to."""
+        self._known[path] = content, pickle.dumps(parsed)
 
 
-def _state_of(path: Path) -> tuple[int, ...] | None:
-    """Return what changes whenever a file is replaced or written to; None without a file."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+def _read(path: str) -> bytes:
+    return Path(path).read_bytes() if Path(path).is_file() else b""
 
 
-LOCKS, PIPELINES = ParsedFiles(), ParsedFiles()
-LockDumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
+LOCKS, LOADED = ParsedFiles(), ParsedFiles()  # dvc.lock by libyaml, and what DVC loads and validates itself
 
 
 @contextmanager
@@ -84,31 +78,26 @@ def modify_lock(path: str, fs: object = None) -> Iterator[dict[str, Any]]:
         path: path of the file, which need not exist yet.
         fs: DVC's file system; a local one.
     """
-    file = Path(path)
-    found: dict[str, Any] = LOCKS.recall(path, lambda: _parse(file))
+    found: dict[str, Any] = LOCKS.recall(path, lambda content: yaml.load(content, Loader=LOADER) or {})
     yield found
     plain = json.loads(json.dumps(found))  # DVC's own kinds of dict
     text = yaml.dump(plain, Dumper=LockDumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=1e9)
-    with write_whole_file(file) as partial:
+    with write_whole_file(Path(path)) as partial:
         partial.write_text(text, encoding="utf8")
-        LOCKS.keep(path, partial, plain)
-
-
-def _parse(file: Path) -> dict[str, Any]:
-    return (yaml.load(file.read_bytes(), Loader=LOADER) if file.is_file() else None) or {}
+    LOCKS.keep(path, text.encode(), plain)
 
 
 def remember_parsed(load: Callable[..., Any]) -> Callable[..., Any]:
     """Return DVC's function that loads a YAML file and validates it, which does so again only if the file has changed.
 
     Args:
-        load: `dvc.utils.strictyaml.load`.
+        load: the function to wrap, `dvc.utils.strictyaml.load`.
     """
 
     def load_once(path: str, schema: Any = None, fs: Any = None, **settings: Any) -> Any:
         if settings or schema is None or getattr(fs, "protocol", "local") != "local":
             return load(path, schema, fs, **settings)
-        return PIPELINES.recall(path, lambda: load(path, schema, fs))
+        return LOADED.recall(path, lambda _: load(path, schema, fs))
 
     return load_once
 

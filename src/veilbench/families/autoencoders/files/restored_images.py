@@ -27,13 +27,13 @@ def restore_images(
         model: folder of a trained restorer, or the name of one that is included.
         images: image files of the size of the training images; of any size for a model that takes any.
         folder: folder to write; it may hold nothing but earlier results for the same images.
-        sigma: standard deviation of the noise in grey levels, of 255, for a restorer that can be told; None tells it
-            nothing.
+        sigma: standard deviation of the noise in grey levels, of 255, for a restorer that takes one; None lets the
+            restorer estimate it or do without.
         eightfold: whether to restore each image in eight positions, see `restore_eightfold`.
 
     Raises:
         UserError: the folder holds no restorer, an image does not fit it, two images have one name, the restorer
-            cannot be told a noise level, or the folder cannot be written.
+            takes no noise level, or the folder cannot be written.
     """
     model = find_model(model)
     restorer = load_trained_model(model)
@@ -51,10 +51,10 @@ def restore_images(
 
 
 def _tell_noise(restorer: Restorer, form: RowFormat, sigma: float) -> Restorer:
-    """Tell a restorer the standard deviation of the noise, in grey levels.
+    """Return the restorer for noise of a standard deviation in grey levels.
 
     Raises:
-        UserError: the level is not positive, or the restorer cannot be told one.
+        UserError: the level is not positive, or the restorer takes none.
     """
     if not 0 < sigma <= 255:
         raise UserError(f"--sigma {sigma:g} is not allowed: the noise has above 0 and at most 255 grey levels")

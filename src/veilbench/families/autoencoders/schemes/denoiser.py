@@ -22,7 +22,7 @@ SMALLEST = 1e-12  # noise level below which no image is scaled
 
 
 class Denoiser(Restorer, Detector):
-    """Removes white Gaussian noise with a network that is told the noise level.
+    """Removes white Gaussian noise with a network that takes the noise level as an input.
 
     Images are restored one by one, so that the memory does not depend on their number. The weights are saved in half
     precision and rounded to it at once, so that a saved model restores exactly as the one before it was saved.
